@@ -1,0 +1,152 @@
+"""The encoded rows: tensors that are indexed, never collated row by row. Knows nothing of columns or files.
+
+A Store maps input names to feeds; a feed gives the tensors of any rows. The names are those of `Shapes`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What a model must know of its inputs and heads; a part that is 0, () or None is absent.
+
+    Inputs of a batch of B rows, by name:
+    numbers     (B, numbers) float32, standardised, 0 where missing
+    missing     (B, missing) float32, 1 where a number is missing (only columns that had gaps in training)
+    categories  (B, len(categories)) int64, each below its cardinality; 0 is "never seen", 1 is "missing"
+    tokens      (B, T) int64 below `tokens`, 0 pads; with tokens_length (B,) int64
+    terms       (N,) int64 below `terms`, with terms_weight (N,) float32 and terms_offset (B,) int64: the weighted
+                bag of n-grams of each row, as `nn.EmbeddingBag` takes it
+    image       (B, C, H, W) uint8
+    sequence    (B, T, channels) float32, standardised, 0 pads; with sequence_length (B,) int64
+    """
+
+    numbers: int = 0
+    missing: int = 0
+    categories: tuple[int, ...] = ()
+    tokens: int = 0
+    max_tokens: int = 0
+    terms: int = 0
+    image: tuple[int, int, int] | None = None
+    sequence: int = 0
+    max_steps: int = 0
+    heads: Mapping[str, int] | None = None  # target name → number of outputs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's tensors. `rows` are the ROW positions of the examples, for errors."""
+
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+    rows: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device`."""
+        if device.type == "cpu":
+            return self
+        move = lambda tensors: {k: v.to(device, non_blocking=True) for k, v in tensors.items()}  # noqa: E731
+        return Batch(move(self.inputs), move(self.targets), self.rows)
+
+
+class Feed(Protocol):
+    """An input of all rows, from which the tensors of some rows are taken."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, name: str, index: Tensor) -> dict[str, Tensor]:
+        """Input tensors, by name, of the rows in `index` (int64)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Rows of equal shape: (N, ...)."""
+
+    values: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, name: str, index: Tensor) -> dict[str, Tensor]:
+        """{name: (B, ...)}."""
+        return {name: self.values.index_select(0, index)}
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of unequal length: row i is values[offsets[i]:offsets[i + 1]]; padded with 0 to the batch's longest."""
+
+    values: Tensor  # (total, ...)
+    offsets: Tensor  # (N + 1,) int64
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """(N,) int64."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+    def take(self, name: str, index: Tensor) -> dict[str, Tensor]:
+        """{name: (B, T, ...), name_length: (B,)}; T is the longest row of the batch, at least 1."""
+        start = self.offsets[index]
+        length = self.offsets[index + 1] - start
+        steps = torch.arange(max(int(length.max()), 1))
+        inside = steps < length[:, None]
+        place = (start[:, None] + steps).masked_fill(~inside, 0)
+        if len(self.values) == 0:
+            return {name: self.values.new_zeros(*place.shape, *self.values.shape[1:]), f"{name}_length": length}
+        values = self.values[place]
+        values = values * inside.view(*inside.shape, *[1] * (values.ndim - 2)).to(values.dtype)
+        return {name: values, f"{name}_length": length}
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Weighted bags of terms: row i is terms[offsets[i]:offsets[i + 1]] with the weights beside it."""
+
+    terms: Tensor  # (total,) int64
+    weights: Tensor  # (total,) float32
+    offsets: Tensor  # (N + 1,) int64
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, name: str, index: Tensor) -> dict[str, Tensor]:
+        """{name: (N,), name_weight: (N,), name_offset: (B,)}."""
+        start = self.offsets[index]
+        length = self.offsets[index + 1] - start
+        begin = length.cumsum(0) - length
+        place = torch.arange(int(length.sum())) + (start - begin).repeat_interleave(length)
+        return {name: self.terms[place], f"{name}_weight": self.weights[place], f"{name}_offset": begin}
+
+
+@dataclass(frozen=True)
+class Store:
+    """Encoded inputs, targets and row positions of a set of rows."""
+
+    feeds: Mapping[str, Feed]
+    targets: Mapping[str, Tensor]  # (N,) int64 class · (N, classes) float32 labels · (N,) float32 number
+    rows: Tensor  # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, index: Tensor) -> Batch:
+        """The batch of the rows at `index` (B,) int64."""
+        inputs: dict[str, Tensor] = {}
+        for name, feed in self.feeds.items():
+            inputs |= feed.take(name, index)
+        return Batch(inputs, {k: v.index_select(0, index) for k, v in self.targets.items()}, self.rows[index])
+
+    @property
+    def lengths(self) -> Tensor | None:
+        """Length of each row (N,) where rows are unequal, for batches without padding; else None."""
+        ragged = [feed.lengths for feed in self.feeds.values() if isinstance(feed, Ragged)]
+        return torch.stack(ragged).amax(0) if ragged else None

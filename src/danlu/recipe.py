@@ -1,0 +1,272 @@
+"""The recipe: what the user asked for, frozen and strict. Knows nothing of data, models or files but its own.
+
+A field that is `None` is derived later from the task, the data and the machine; the run's `resolved.json` holds
+what it became and why.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from danlu.errors import DanluError
+
+ColumnKind = Literal["number", "category", "boolean", "date", "text", "image", "sequence", "labels", "ignore"]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float) else value
+
+
+def seconds(value: Any) -> Any:
+    """Seconds of `"10m"`, `"1h30m"`, `"45s"` or a plain number; anything else is returned for pydantic to refuse."""
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"\d+(\.\d+)?", value):
+        return float(value)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|m|s)", value)
+    if not parts or "".join(n + unit for n, unit in parts) != value.replace(" ", ""):
+        return value
+    return sum(float(n) * {"h": 3600, "m": 60, "s": 1}[unit] for n, unit in parts)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Frozen(BaseModel):
+    """Base of every configuration: keyword-only, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class SplitConfig(Frozen):
+    """How rows are divided into train, validation and test."""
+
+    validation: Share = Field(0.1, description="share of the rows for validation")
+    test: Share = Field(0.1, description="share of the rows for the test, used once at the end")
+    by: str | None = Field(None, description="column whose equal values stay on one side")
+    time: str | None = Field(None, description="column by which to cut: the newest rows are the test")
+    stratify: bool = Field(True, description="keep the share of each class equal on all sides")
+
+
+class LongSequences(Frozen):
+    """A table in long format: one row per step, gathered into one sequence per id."""
+
+    id: str = Field(description="column that names the sequence")
+    time: str = Field(description="column that orders the steps")
+
+
+class DataConfig(Frozen):
+    """Where the rows come from and what their columns mean."""
+
+    files: Names = Field((), description="files, folders, globs, sample:NAME or hf://datasets/...")
+    validation_files: Names = Field((), description="rows for validation, instead of a split")
+    test_files: Names = Field((), description="rows for the test, instead of a split")
+    target: Names = Field((), description="column or columns to predict; inferred where the name leaves no doubt")
+    columns: dict[str, ColumnKind] = Field({}, description="kind of a column, where the inferred one is wrong")
+    missing: Names = Field((), description="further words that mean a missing value")
+    delimiter: str | None = Field(None, description="of CSV files; detected")
+    encoding: str | None = Field(None, description="of text files; detected")
+    sequences: LongSequences | None = Field(None, description="id and time columns of a table in long format")
+    split: SplitConfig = SplitConfig()
+    duplicates: Literal["keep", "drop"] = Field("keep", description="what to do with exact duplicates of a row")
+    max_bad_rows: Share = Field(0.01, description="share of unreadable rows beyond which the run stops")
+
+
+class ModelConfig(BaseModel):
+    """The family and its own fields, which the family's Config validates."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    family: str = Field("auto", description="auto, or a name that `danlu models` lists")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The family's own fields, as given."""
+        return dict(self.model_extra or {})
+
+
+class EarlyStopping(Frozen):
+    """When to stop because the validation metric no longer improves."""
+
+    patience: int = Field(10, ge=1, description="evaluations without improvement before the run stops")
+    min_delta: float = Field(0.0, ge=0, description="an improvement smaller than this does not count")
+
+
+class TrainConfig(Frozen):
+    """How the weights are found; `None` is chosen to suit task, family and data."""
+
+    epochs: int | None = Field(None, ge=1, description="passes over the training rows")
+    steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs")
+    time_limit: Seconds | None = Field(None, description='seconds, or "10m"; the schedule is planned into it')
+    batch_size: int | Literal["full"] | None = Field(None, description='rows per step; "full" is every row')
+    batch_tokens: int | None = Field(None, ge=1, description="tokens per step, instead of batch_size")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"] | None = None
+    learning_rate: float | None = Field(None, gt=0)
+    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="of adam and adamw")
+    weight_decay: float | None = Field(None, ge=0, description="decoupled decay per step, of matrices only")
+    l1: float = Field(0.0, ge=0, description="penalty on the sum of absolute weights")
+    l2: float = Field(0.0, ge=0, description="penalty on half the sum of squared weights")
+    schedule: Literal["constant", "linear", "cosine", "step"] | None = None
+    warmup: float | None = Field(None, ge=0, description="share of the steps if below 1, else a number of steps")
+    step_size: float = Field(0.33, gt=0, description="schedule step: decay after each such share of the run")
+    step_gamma: float = Field(0.1, gt=0, le=1, description="schedule step: factor of each decay")
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient; null clips nothing")
+    loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"] | None = None
+    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    label_smoothing: float | None = Field(None, ge=0, lt=1)
+    augment: bool | None = Field(None, description="random changes of training images that suit them")
+    early_stopping: EarlyStopping | Literal[False] | None = Field(None, description="patience; false never stops")
+    metric: str | None = Field(None, description="validation metric that picks the best weights")
+    keep: Literal["best", "last"] | None = Field(None, description="which weights the run serves")
+    evaluate_every: int | None = Field(None, ge=1, description="steps between validations")
+    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; else every half minute")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int | None = Field(None, ge=1, description="processor threads; chosen by the size of a step")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+
+
+class EvaluateConfig(Frozen):
+    """What is measured at the end."""
+
+    calibrate: bool = Field(True, description="fit a temperature on the validation rows")
+    baseline: bool = Field(True, description="train a classical model on the same rows, to compare")
+    bootstrap: int = Field(1000, ge=0, description="samples for the 95 % intervals; 0 for none")
+    cv: int | None = Field(None, ge=2, description="folds of a cross-validation beside the run")
+
+
+class Recipe(Frozen):
+    """All that a user can ask of a training run.
+
+    Raises DanluError where a key is unknown (with the nearest valid ones) or a value does not fit.
+    """
+
+    task: str | None = Field(None, description="inferred from the target and the columns")
+    data: DataConfig = DataConfig()
+    model: Annotated[ModelConfig, BeforeValidator(lambda v: {"family": v} if isinstance(v, str) else v)] = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    seed: int = Field(0, ge=0, lt=2**32)
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Iterable[str] = ()) -> Self:
+        """The recipe in a YAML file, with `key=value` overrides applied; relative files are the recipe's neighbours."""
+        path = Path(path)
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            raise DanluError("recipe.not_found", path=path) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise DanluError("recipe.not_yaml", path=path, why=" ".join(str(error).split())) from None
+        if not isinstance(data, dict):
+            raise DanluError("recipe.not_mapping", path=path)
+        return cls.of(with_overrides(data, overrides), where=str(path))
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], where: str = "recipe") -> Self:
+        """The recipe of nested dicts; `where` names their source in errors."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _refusal(error, cls, where) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy; `changes` are dotted paths with `__` for the dot, such as `train__epochs=3`."""
+        data = self.model_dump(exclude_unset=True)
+        for path, value in changes.items():
+            _set(data, path.split("__"), value)
+        return type(self).of(data)
+
+    def to_yaml(self) -> str:
+        """YAML of what was set, without defaults."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
+
+
+def with_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """`data` with `train.learning_rate=1e-3` style settings laid over it; values are read as YAML."""
+    result = _deep_copy(data)
+    for item in overrides:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise DanluError("recipe.not_override", item=item)
+        _set(result, key.split("."), _yaml_value(value))
+    return result
+
+
+def validated(config: type[Frozen], fields: Mapping[str, Any], where: str) -> Any:
+    """`config(**fields)`, with DanluError for a key or value that does not fit; `where` names the place."""
+    try:
+        return config.model_validate(dict(fields))
+    except ValidationError as error:
+        raise _refusal(error, config, where) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a recipe, for editors."""
+    return Recipe.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "danlu recipe"}
+
+
+def _yaml_value(text: str) -> Any:
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):  # YAML 1.1 takes 1e-3 for a string
+        return float(text)
+    return yaml.safe_load(text) if text else None
+
+
+def _deep_copy(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _deep_copy(v) if isinstance(v, Mapping) else v for k, v in data.items()}
+
+
+def _set(data: dict[str, Any], keys: list[str], value: Any) -> None:
+    *parents, last = keys
+    for key in parents:
+        inner = data.get(key)
+        if isinstance(inner, str) and key == "model":  # `model: cnn` is short for `model: {family: cnn}`
+            inner = {"family": inner}
+        data[key] = inner = dict(inner) if isinstance(inner, Mapping) else {}
+        data = inner
+    if isinstance(data.get(last), Mapping) and last == "model" and isinstance(value, str):
+        value = {"family": value}
+    data[last] = value
+
+
+def _refusal(error: ValidationError, config: type[BaseModel], where: str) -> DanluError:
+    """The first finding of pydantic as an error that names the key and what would fit."""
+    first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        valid = _keys_at(config, path[:-1])
+        near = difflib.get_close_matches(path[-1], valid, n=3, cutoff=0.5)
+        elsewhere = [p for p in _all_paths(config) if p.split(".")[-1] == path[-1]]
+        nearest = ", ".join(dict.fromkeys([*elsewhere, *near])) or ", ".join(valid)
+        return DanluError("recipe.unknown_key", where=where, key=key, nearest=nearest)
+    got = first.get("input")
+    return DanluError("recipe.bad_value", where=where, key=key, got=repr(got)[:80], why=first["msg"])
+
+
+def _keys_at(config: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        field = config.model_fields.get(part)
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return sorted(config.model_fields)
+        config = inner
+    return sorted(config.model_fields)
+
+
+def _all_paths(config: type[BaseModel], prefix: str = "") -> list[str]:
+    paths = []
+    for name, field in config.model_fields.items():
+        paths.append(prefix + name)
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            paths += _all_paths(inner, f"{prefix}{name}.")
+    return paths

@@ -1,0 +1,3 @@
+"""What `cli` says: key → (English, Chinese)."""
+
+WORDS: dict[str, tuple[str, str]] = {}

@@ -1,0 +1,3 @@
+"""What `models` says: key → (English, Chinese)."""
+
+WORDS: dict[str, tuple[str, str]] = {}
