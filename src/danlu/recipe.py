@@ -62,6 +62,23 @@ class LongSequences(Frozen):
     time: str = Field(description="column that orders the steps")
 
 
+class TextConfig(Frozen):
+    """How texts become tokens or n-grams; everything is fitted on the training rows."""
+
+    tokenizer: Literal["word", "char", "bpe"] | None = Field(None, description="chosen by the language of the texts")
+    vocab_size: int | None = Field(None, ge=16, description="largest number of tokens or n-grams")
+    max_length: int | None = Field(None, ge=1, description="tokens per text; chosen so that nearly all fit")
+    over_long: Literal["cut", "refuse"] = Field("cut", description="what to do with a longer text; cut is counted")
+    lowercase: bool = True
+
+
+class ImageConfig(Frozen):
+    """How images become pixels."""
+
+    size: int | tuple[int, int] | None = Field(None, description="height and width; chosen from the training images")
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; as the training images are")
+
+
 class DataConfig(Frozen):
     """Where the rows come from and what their columns mean."""
 
@@ -74,6 +91,8 @@ class DataConfig(Frozen):
     delimiter: str | None = Field(None, description="of CSV files; detected")
     encoding: str | None = Field(None, description="of text files; detected")
     sequences: LongSequences | None = Field(None, description="id and time columns of a table in long format")
+    text: TextConfig = TextConfig()
+    image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
     duplicates: Literal["keep", "drop"] = Field("keep", description="what to do with exact duplicates of a row")
     max_bad_rows: Share = Field(0.01, description="share of unreadable rows beyond which the run stops")

@@ -65,11 +65,11 @@ class Note:
 @cache
 def sentences() -> dict[str, tuple[str, str]]:
     """key → (English, Chinese), from the files beside this one."""
-    from danlu.words import cli, data, evaluate, models, predict, recipe, report, train
+    from danlu.words import checks, cli, codec, data, evaluate, models, predict, recipe, report, train
 
-    tables = (cli.WORDS, data.WORDS, evaluate.WORDS, models.WORDS, predict.WORDS, recipe.WORDS, report.WORDS, train.WORDS)
+    areas = (checks, cli, codec, data, evaluate, models, predict, recipe, report, train)
     joined: dict[str, tuple[str, str]] = {}
-    for table in tables:
-        assert not joined.keys() & table.keys()
-        joined.update(table)
+    for area in areas:
+        assert not joined.keys() & area.WORDS.keys()
+        joined.update(area.WORDS)
     return joined

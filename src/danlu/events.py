@@ -1,0 +1,45 @@
+"""What a long job tells its caller while it runs. Knows nothing of terminals or notebooks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from danlu.words import Note
+
+# Told by slow helpers (reading, hashing, decoding): what is being done, how much is done, of how much (0: unknown).
+Progress = Callable[[Note, int, int], None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sentence for the user: what was inferred, found, chosen or measured, and why."""
+
+    note: Note
+    level: Literal["info", "warning", "result"] = "info"
+
+
+@dataclass(frozen=True)
+class Doing:
+    """Progress of a part without a loss: reading, encoding, evaluating. `total` 0 is unknown."""
+
+    note: Note
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One line of training progress. `metric` is the newest validation value, None before the first."""
+
+    fraction: float  # of the planned run, 0 … 1
+    step: int
+    epoch: float
+    loss: float
+    metric_name: str
+    metric: float | None
+    best: float | None
+    rows_per_s: float
+    remaining_s: float
+
+
+Event = Told | Doing | Trained

@@ -1,0 +1,3 @@
+"""What `checks` says: key → (English, Chinese)."""
+
+WORDS: dict[str, tuple[str, str]] = {}

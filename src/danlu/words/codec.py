@@ -1,0 +1,3 @@
+"""What `codec` says: key → (English, Chinese)."""
+
+WORDS: dict[str, tuple[str, str]] = {}
