@@ -32,7 +32,9 @@ class Shapes:
     tokens: int = 0
     max_tokens: int = 0
     terms: int = 0
-    image: tuple[int, int, int] | None = None
+    image: tuple[int, int, int] | None = None  # C, H, W
+    image_mean: tuple[float, ...] = ()  # of each channel over the training pixels, 0 … 255
+    image_std: tuple[float, ...] = ()
     sequence: int = 0
     max_steps: int = 0
     heads: Mapping[str, int] | None = None  # target name → number of outputs
