@@ -5,10 +5,12 @@ A Store maps input names to feeds; a feed gives the tensors of any rows. The nam
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+
+Modality = Literal["table", "text", "image", "sequence"]  # what the rows of a task mostly are
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
-from danlu.data.store import Shapes
+from danlu.data.store import Modality, Shapes
 from danlu.recipe import Frozen
-
-Modality = Literal["table", "text", "image", "sequence"]
 
 
 @dataclass(frozen=True)
