@@ -1,13 +1,16 @@
 """What a long job tells its caller while it runs. Knows nothing of terminals or notebooks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from queue import SimpleQueue
+from typing import Literal, TypeVar
 
 from danlu.words import Note
 
 # Told by slow helpers (reading, hashing, decoding): what is being done, how much is done, of how much (0: unknown).
 Progress = Callable[[Note, int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,14 @@ class Trained:
 
 
 Event = Told | Doing | Trained
+
+
+def during(work: Callable[[Progress], T]) -> Generator[Event, None, T]:
+    """The result of `work`, which runs beside; what it tells of its progress is yielded meanwhile."""
+    told: SimpleQueue[Doing | None] = SimpleQueue()
+    with ThreadPoolExecutor(1) as worker:
+        future = worker.submit(work, lambda note, done, total: told.put(Doing(note, done, total)))
+        future.add_done_callback(lambda _: told.put(None))
+        while (event := told.get()) is not None:
+            yield event
+        return future.result()

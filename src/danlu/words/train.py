@@ -1,3 +1,74 @@
 """What `train` says: key → (English, Chinese)."""
 
-WORDS: dict[str, tuple[str, str]] = {}
+WORDS: dict[str, tuple[str, str]] = {
+    "train.plan": (
+        "plan: {steps} steps ({epochs} passes over the rows) of {size} {unit}, {optimizer} with learning rate "
+        "{learning_rate}, {schedule} schedule{limit}",
+        "训练计划：{steps} 步（把数据看 {epochs} 遍），每步 {size} {unit}，优化器 {optimizer}，学习率 {learning_rate}，"
+        "{schedule} 调度{limit}",
+    ),
+    "train.plan_limit": (", fitted into {seconds} s", "，限时 {seconds} 秒"),
+    "train.plan_no_limit": ("", ""),
+    "train.rows": ("rows", "行"),
+    "train.tokens": ("tokens", "个词元"),
+    "train.machine": (
+        "machine: {device}, {threads} thread(s), {precision}; the best weights are picked by validation {metric}",
+        "机器：{device}，{threads} 个线程，{precision}；按验证集的 {metric} 挑选最佳权重",
+    ),
+    "train.either_or": (
+        "recipe: train.{one} and train.{other} exclude each other. Keep one of them.",
+        "配方：train.{one} 与 train.{other} 不能同时设置，请只保留一个。",
+    ),
+    "train.no_tokens": (
+        "recipe: train.batch_tokens needs texts or sequences of unequal length; these rows have none. "
+        "Use train.batch_size.",
+        "配方：train.batch_tokens 只用于长短不一的文本或序列，这份数据没有。请改用 train.batch_size。",
+    ),
+    "train.unknown_metric": (
+        "recipe: train.metric {metric} is not measured during this training. Valid: {valid}.",
+        "配方：这次训练不会测量 train.metric {metric}。可选：{valid}。",
+    ),
+    "train.lbfgs_batch": (
+        "recipe: optimizer lbfgs needs every row in each step, but batch_size is {batch_size} of {rows} rows. "
+        "Set train.batch_size=full and train.accumulate=1, or train.optimizer=adamw.",
+        "配方：lbfgs 优化器每一步都需要全部数据，而 batch_size 是 {batch_size}（共 {rows} 行）。"
+        "请设置 train.batch_size=full 和 train.accumulate=1，或改用 train.optimizer=adamw。",
+    ),
+    "train.loss_misfit": (
+        'recipe: train.loss {loss} does not fit the target "{target}". Fitting: {fitting}.',
+        "配方：train.loss {loss} 不适用于目标列“{target}”。可选：{fitting}。",
+    ),
+    "train.loss_binary": (
+        'recipe: train.loss binary_cross_entropy is for two classes; "{target}" has {classes}. Use cross_entropy.',
+        "配方：binary_cross_entropy 只用于二分类，而“{target}”有 {classes} 个类别。请用 cross_entropy。",
+    ),
+    "train.weights_labels": (
+        'recipe: train.class_weights "balanced" is for one class per row; "{target}" holds several labels. '
+        "Give a weight per label, or leave it out.",
+        "配方：class_weights: balanced 只用于每行一个类别的情形，而“{target}”每行可有多个标签。"
+        "请为各标签分别给出权重，或不设此项。",
+    ),
+    "train.weights_unknown": (
+        'recipe: train.class_weights names "{unknown}", which is no class of "{target}". Classes: {classes}.',
+        "配方：train.class_weights 中的“{unknown}”不是“{target}”的类别。类别有：{classes}。",
+    ),
+    "train.not_finite": (
+        "step {step}: the loss is {loss}. The last good checkpoint is {last}. Rows of this step include {rows}. "
+        "Try a tenth of the learning rate (train.learning_rate=...), train.clip=1, train.precision=float32, and look "
+        "for extreme values in those rows.",
+        "第 {step} 步：损失变成了 {loss}。最近一个完好的检查点是 {last}，这一步用到的行包括 {rows}。"
+        "可以尝试把学习率降到十分之一（train.learning_rate=...）、设置 train.clip=1、train.precision=float32，"
+        "并检查这些行里有没有极端值。",
+    ),
+    "train.disk_full": (
+        "{folder}: the disk is full, step {step} could not be saved. The checkpoint before it ({last}) is whole. "
+        "Free some space, then: danlu train --resume with this run's folder.",
+        "{folder}：磁盘已满，第 {step} 步没有保存成功。之前的检查点（{last}）完好无损。"
+        "腾出空间后，用 danlu train --resume 加上这个运行目录继续。",
+    ),
+    "train.damaged": (
+        "{file}: the checkpoint is damaged (size or hash differs from its manifest). Delete the folder {folder} to go "
+        "on from the checkpoint before it ({before}).",
+        "{file}：检查点已损坏（大小或哈希与清单不符）。删除目录 {folder} 后，可从它之前的检查点（{before}）继续。",
+    ),
+}

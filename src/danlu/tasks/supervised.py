@@ -1,0 +1,135 @@
+"""Supervised tasks: one head per target, each a class, several labels or a number. Knows nothing of models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from danlu.data.store import Batch
+from danlu.data.targets import Target
+from danlu.errors import DanluError
+from danlu.recipe import TrainConfig
+from danlu.tasks import heads
+
+Modality = Literal["table", "text", "image", "sequence"]
+Goal = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """A task: what its inputs are, and whether a good answer is a class or a number."""
+
+    name: str
+    modality: Modality
+    goal: Goal
+
+    def objective(
+        self, targets: Mapping[str, Target], config: TrainConfig, counts: Mapping[str, Tensor]
+    ) -> "Objective":
+        """What training minimises and validation measures; `counts`: target → training rows per class.
+
+        Raises DanluError where the loss, the metric or the class weights do not fit a target.
+        """
+        losses = {t.name: _loss_name(t, config.loss) for t in targets.values()}
+        weights = {t.name: _class_weights(t, config.class_weights, counts.get(t.name)) for t in targets.values()}
+        return Objective(targets, losses, weights, config.label_smoothing or 0.0)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Loss and scores of a batch, each as (sum, count) so that uneven batches average exactly."""
+
+    targets: Mapping[str, Target]
+    losses: Mapping[str, heads.LossName]
+    class_weights: Mapping[str, Tensor | None]
+    label_smoothing: float = 0.0
+
+    def count(self, batch: Batch) -> float:
+        """Weight of the rows that have a loss; 0 where every label is masked. Needs no outputs."""
+        return sum(float(self._row_weight(name, batch.targets[name])) for name in self.targets)
+
+    def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> heads.SumCount:
+        """Training loss, summed over rows and heads, and its count."""
+        return self._total(outputs, batch, self.class_weights, self.label_smoothing)
+
+    def score(self, outputs: Mapping[str, Tensor], batch: Batch) -> dict[str, heads.SumCount]:
+        """Validation scores by name: the loss without weights and smoothing, accuracy, squared error in raw units."""
+        scores = {"loss": self._total(outputs, batch, {}, 0.0)}
+        for name, target in self.targets.items():
+            key, value = _score(target, outputs[name], batch.targets[name])
+            total, count = scores.get(key, (torch.tensor(0.0), torch.tensor(0)))
+            scores[key] = (total + value[0], count + value[1])
+        return scores
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names that `train.metric` may take: loss first."""
+        kinds = {t.kind for t in self.targets.values()}
+        return ("loss", *(["accuracy"] if kinds & {"class", "labels"} else []), *(["rmse"] if "number" in kinds else []))
+
+    def _total(
+        self, outputs: Mapping[str, Tensor], batch: Batch, weights: Mapping[str, Tensor | None], smoothing: float
+    ) -> heads.SumCount:
+        parts = []
+        for name, target in self.targets.items():
+            extra: dict[str, Any] = {}
+            if target.kind != "number":
+                extra = {"weight": weights.get(name), "smoothing": smoothing}
+            parts.append(heads.LOSSES[self.losses[name]](outputs[name], batch.targets[name], **extra))
+        if len(parts) == 1:
+            return parts[0]
+        return torch.stack([p[0] for p in parts]).sum(), torch.stack([p[1].double() for p in parts]).sum()
+
+    def _row_weight(self, name: str, target: Tensor) -> Tensor | int:
+        if self.targets[name].kind == "class":
+            return heads.row_weight(target, self.class_weights[name])
+        return len(target)
+
+
+LOWER_IS_BETTER = {"loss": True, "rmse": True, "accuracy": False}
+
+
+def finished(scores: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """Metrics from summed scores: sums over counts; rmse is the root of the mean squared error."""
+    means = {name: total / count if count else float("nan") for name, (total, count) in scores.items()}
+    return {name: value**0.5 if name == "rmse" else value for name, value in means.items()}
+
+
+def _score(target: Target, outputs: Tensor, truth: Tensor) -> tuple[str, heads.SumCount]:
+    if target.kind == "number":
+        error = heads.numbers(outputs, 0.0, target.scale) - truth.double() * target.scale
+        return "rmse", ((error * error).sum(), torch.tensor(len(truth)))
+    chances = heads.probabilities(outputs, target.kind)
+    if target.kind == "class":
+        return "accuracy", ((chances.argmax(-1) == truth).sum(), torch.tensor(len(truth)))
+    return "accuracy", (((chances > 0.5) == (truth > 0.5)).double().mean(-1).sum(), torch.tensor(len(truth)))
+
+
+def _loss_name(target: Target, wanted: heads.LossName | None) -> heads.LossName:
+    fitting = heads.FITS[target.kind]
+    if wanted is None:
+        return fitting[0]
+    if wanted not in fitting:
+        raise DanluError("train.loss_misfit", loss=wanted, target=target.name, fitting=", ".join(fitting))
+    if wanted == "binary_cross_entropy" and target.kind == "class" and len(target.classes) != 2:
+        raise DanluError("train.loss_binary", target=target.name, classes=len(target.classes))
+    return wanted
+
+
+def _class_weights(target: Target, wanted: Any, counts: Tensor | None) -> Tensor | None:
+    """Weights per class: "balanced" is n / (classes × count), as scikit-learn defines it."""
+    if wanted is None or target.kind == "number":
+        return None
+    if wanted == "balanced":
+        if target.kind == "labels":
+            raise DanluError("train.weights_labels", target=target.name)
+        assert counts is not None
+        return (counts.sum() / (len(counts) * counts.clamp(min=1))).float()
+    unknown = sorted(set(wanted) - set(target.classes))
+    if unknown:
+        raise DanluError(
+            "train.weights_unknown", target=target.name, unknown=unknown[0], classes=", ".join(target.classes[:20])
+        )
+    return torch.tensor([float(wanted.get(c, 1.0)) for c in target.classes])
