@@ -22,11 +22,33 @@ class Column:
     image String (path), Binary (encoded file) or Array(UInt8, (H, W) or (H, W, C)) ·
     sequence List(Float32) (time) or List(Array(Float32, C)) (time, channels) ·
     labels List(String) (several classes at once) · ignore (any; not an input).
+
+    `format` is how text cells are written, so that later files are read alike: strptime of a date, decoration of a
+    number, separator of labels, "verbatim" for a category in which no word means missing. `channels` are the columns
+    of a table in long format that became this sequence, in order.
     """
 
     name: str
     kind: ColumnKind
     reason: Note
+    format: str | None = None
+    channels: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; `Column.from_json` reads them back."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "reason": self.reason.to_json(),
+            "format": self.format,
+            "channels": list(self.channels),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Column":
+        """The column that `to_json` wrote."""
+        reason = Note.from_json(data["reason"])
+        return cls(data["name"], data["kind"], reason, data["format"], tuple(data["channels"]))
 
 
 @dataclass(frozen=True)
