@@ -24,7 +24,6 @@ from danlu.recipe import DataConfig
 from danlu.run import Run
 from danlu.tasks import TASKS, Supervised
 from danlu.tasks.heads import numbers, probabilities
-from danlu.words import Note
 
 ROWS_AT_ONCE = 1024
 
@@ -55,10 +54,7 @@ class Predictor:
         )
         module, _ = models.build(config["family"], config["fields"], codec.shapes)
         module.load_state_dict(load_file(run.model / "model.safetensors"))
-        columns = {
-            name: Column(name, column["kind"], Note.from_json(column["reason"]))
-            for name, column in run.read("data")["columns"].items()
-        }
+        columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
         return cls(
             TASKS[config["task"]], codec, module.eval(), config["family"], config["temperatures"], columns, run.recipe.data
         )

@@ -111,7 +111,7 @@ class Examples:
         """Kinds, reasons and origin, for `data.json`."""
         return {
             "rows": len(self),
-            "columns": {c.name: {"kind": c.kind, "reason": c.reason.to_json()} for c in self.columns.values()},
+            "columns": {c.name: c.to_json() for c in self.columns.values()},
             "files": [vars(f) for f in self.origin.files],
             "bad_rows": [{"row": self.origin.place(b.row), "reason": b.reason.to_json()} for b in self.origin.bad_rows],
         }
