@@ -208,7 +208,7 @@ def _averages(counts: Counts, occurs: np.ndarray) -> Values:
 
 
 def _class_probabilities(outcome: Outcome) -> Statistic:
-    """Rows of a class never in training have no log loss; in the Brier score and in the ECE they are plainly wrong."""
+    """Rows of a class never in training have no log loss; in Brier score and ECE they are plainly wrong."""
     known = (outcome.truth >= 0).astype(np.float64)
     true_share = np.take_along_axis(outcome.prediction, np.maximum(outcome.truth, 0)[:, None], axis=1)[:, 0]
     surprise = -np.log(_clipped(true_share)) * known
