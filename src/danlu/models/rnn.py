@@ -1,0 +1,161 @@
+"""Recurrent networks over tokens and numeric sequences: rnn, lstm and gru. Padding never reaches a cell."""
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from danlu.data.store import Shapes
+from danlu.models.family import TABLE, Family
+from danlu.models.heads import Readout
+from danlu.models.inputs import Concat, Part, steps_inside, table_parts
+from danlu.recipe import Frozen
+
+Cell = Literal["rnn", "lstm", "gru"]
+CELLS: dict[Cell, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class Config(Frozen):
+    """Size of the recurrent network and how its states become one vector."""
+
+    cell: Cell
+    width: int = Field(128, ge=1, description="units of each layer and direction")
+    layers: int = Field(1, ge=1, description="recurrent layers, one above the other")
+    bidirectional: bool = Field(True, description="read from both ends")
+    pool: Literal["last", "mean", "max", "attention"] = Field(
+        "max", description="how the states become one vector"
+    )
+    dropout: float = Field(
+        0.2, ge=0, lt=1, description="on embedded tokens, between layers and before the heads"
+    )
+    token_width: int = Field(128, ge=1, description="width of the vectors of tokens")
+    category_width: int = Field(8, ge=1, description="width of an embedded category")
+
+
+class RNNConfig(Config):
+    """Elman's network."""
+
+    cell: Literal["rnn"] = "rnn"
+
+
+class LSTMConfig(Config):
+    """Long short-term memory."""
+
+    cell: Literal["lstm"] = "lstm"
+
+
+class GRUConfig(Config):
+    """Gated recurrent unit."""
+
+    cell: Literal["gru"] = "gru"
+
+
+class Recurrent(nn.Module):
+    """x: (B, T, inputs), length: (B,) → (B, width): recurrent layers, then the pool over the steps inside."""
+
+    def __init__(self, inputs: int, config: Config) -> None:
+        super().__init__()
+        self.pool = config.pool
+        self.directions = 1 + config.bidirectional
+        self.width = config.width * self.directions
+        self.cells = CELLS[config.cell](
+            inputs,
+            config.width,
+            num_layers=config.layers,
+            bidirectional=config.bidirectional,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+            batch_first=True,
+        )
+        if config.pool == "attention":
+            self.query = nn.Linear(self.width, 1, bias=False)
+
+    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+        length = length.clamp_min(1)
+        packed = pack_padded_sequence(x, length.cpu(), batch_first=True, enforce_sorted=False)
+        states, final = self.cells(packed)
+        if self.pool == "last":
+            hidden = final[0] if isinstance(final, tuple) else final
+            return hidden[-self.directions :].transpose(0, 1).flatten(1)
+        states, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+        inside = steps_inside(length, x.shape[1]).unsqueeze(-1)
+        if self.pool == "max":
+            return states.masked_fill(~inside, -torch.inf).amax(1)
+        if self.pool == "mean":
+            return states.sum(1) / length.unsqueeze(-1)
+        weights = self.query(states).masked_fill(~inside, -torch.inf).softmax(1)
+        return (states * weights).sum(1)
+
+
+class RecurrentTokens(Part):
+    """A text's tokens, embedded and read in order."""
+
+    def __init__(self, shapes: Shapes, config: Config) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding(shapes.tokens, config.token_width, padding_idx=0)
+        self.dropout = nn.Dropout(config.dropout)
+        self.recurrent = Recurrent(config.token_width, config)
+        self.width = self.recurrent.width
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return self.recurrent(self.dropout(self.vectors(inputs["tokens"])), inputs["tokens_length"])
+
+
+class RecurrentSequence(Part):
+    """A numeric sequence's steps, read in order."""
+
+    def __init__(self, shapes: Shapes, config: Config) -> None:
+        super().__init__()
+        self.recurrent = Recurrent(shapes.sequence, config)
+        self.width = self.recurrent.width
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return self.recurrent(inputs["sequence"], inputs["sequence_length"])
+
+
+def _build(config: Config, shapes: Shapes) -> Readout:
+    parts: list[Part] = []
+    if shapes.tokens:
+        parts.append(RecurrentTokens(shapes, config))
+    if shapes.sequence:
+        parts.append(RecurrentSequence(shapes, config))
+    assert shapes.heads
+    return Readout(Concat(parts + table_parts(shapes, config.category_width)), shapes.heads, config.dropout)
+
+
+def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
+    return {}
+
+
+def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
+    return {
+        "optimizer": "adamw",
+        "batch_size": 32 if rows < 20_000 else 64,
+        "epochs": 20,
+        "learning_rate": 2e-3,
+        "weight_decay": 0.01,
+        "schedule": "cosine",
+        "warmup": 0.05,
+        "clip": 1.0,
+        "early_stopping": {"patience": 5},
+        "keep": "best",
+    }
+
+
+def _family(cell: Cell, config: type[Config]) -> Family:
+    return Family(
+        name=cell,
+        summary=f"models.{cell}",
+        config=config,
+        reads={"text": ("tokens",), "sequence": ("sequence",)},
+        beside={"table": TABLE},
+        build=_build,
+        fields=_fields,
+        training=_training,
+    )
+
+
+RNN = _family("rnn", RNNConfig)
+LSTM = _family("lstm", LSTMConfig)
+GRU = _family("gru", GRUConfig)
