@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from danlu.errors import DanluError
 
@@ -34,8 +34,8 @@ def seconds(value: Any) -> Any:
     return sum(float(n) * {"h": 3600, "m": 60, "s": 1}[unit] for n, unit in parts)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
-Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
+Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=float | str), Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -43,6 +43,14 @@ class Frozen(BaseModel):
     """Base of every configuration: keyword-only, frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, data: Any) -> Any:
+        """A section whose keys are all commented out is null in YAML: it means its defaults."""
+        if not isinstance(data, Mapping):
+            return data
+        return {k: v for k, v in data.items() if v is not None or not _is_section(cls, k)}
 
 
 class SplitConfig(Frozen):
@@ -65,17 +73,23 @@ class LongSequences(Frozen):
 class TextConfig(Frozen):
     """How texts become tokens or n-grams; everything is fitted on the training rows."""
 
-    tokenizer: Literal["word", "char", "bpe"] | None = Field(None, description="chosen by the language of the texts")
+    tokenizer: Literal["word", "char", "bpe"] | None = Field(
+        None, description="chosen by the language of the texts"
+    )
     vocab_size: int | None = Field(None, ge=16, description="largest number of tokens or n-grams")
     max_length: int | None = Field(None, ge=1, description="tokens per text; chosen so that nearly all fit")
-    over_long: Literal["cut", "refuse"] = Field("cut", description="what to do with a longer text; cut is counted")
-    lowercase: bool = True
+    over_long: Literal["cut", "refuse"] = Field(
+        "cut", description="what to do with a longer text; cut is counted"
+    )
+    lowercase: bool = Field(True, description="whether capitals count as small letters")
 
 
 class ImageConfig(Frozen):
     """How images become pixels."""
 
-    size: int | tuple[int, int] | None = Field(None, description="height and width; chosen from the training images")
+    size: int | tuple[int, int] | None = Field(
+        None, description="height and width; chosen from the training images"
+    )
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; as the training images are")
 
 
@@ -85,8 +99,12 @@ class DataConfig(Frozen):
     files: Names = Field((), description="files, folders, globs, sample:NAME or hf://datasets/...")
     validation_files: Names = Field((), description="rows for validation, instead of a split")
     test_files: Names = Field((), description="rows for the test, instead of a split")
-    target: Names = Field((), description="column or columns to predict; inferred where the name leaves no doubt")
-    columns: dict[str, ColumnKind] = Field({}, description="kind of a column, where the inferred one is wrong")
+    target: Names = Field(
+        (), description="column or columns to predict; inferred where the name leaves no doubt"
+    )
+    columns: dict[str, ColumnKind] = Field(
+        {}, description="kind of a column, where the inferred one is wrong"
+    )
     missing: Names = Field((), description="further words that mean a missing value")
     delimiter: str | None = Field(None, description="of CSV files; detected")
     encoding: str | None = Field(None, description="of text files; detected")
@@ -94,7 +112,9 @@ class DataConfig(Frozen):
     text: TextConfig = TextConfig()
     image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
-    duplicates: Literal["keep", "drop"] = Field("keep", description="what to do with exact duplicates of a row")
+    duplicates: Literal["keep", "drop"] = Field(
+        "keep", description="what to do with exact duplicates of a row"
+    )
     max_bad_rows: Share = Field(0.01, description="share of unreadable rows beyond which the run stops")
 
 
@@ -109,6 +129,14 @@ class ModelConfig(BaseModel):
     def fields(self) -> dict[str, Any]:
         """The family's own fields, as given."""
         return dict(self.model_extra or {})
+
+
+Model = Annotated[
+    ModelConfig,
+    BeforeValidator(
+        lambda v: {"family": v} if isinstance(v, str) else v, json_schema_input_type=str | ModelConfig
+    ),
+]
 
 
 class EarlyStopping(Frozen):
@@ -127,28 +155,42 @@ class TrainConfig(Frozen):
     batch_size: int | Literal["full"] | None = Field(None, description='rows per step; "full" is every row')
     batch_tokens: int | None = Field(None, ge=1, description="tokens per step, instead of batch_size")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
-    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"] | None = None
-    learning_rate: float | None = Field(None, gt=0)
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"] | None = Field(
+        None, description="of the weights"
+    )
+    learning_rate: float | None = Field(None, gt=0, description="the highest of the schedule")
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
     betas: tuple[float, float] = Field((0.9, 0.999), description="of adam and adamw")
     weight_decay: float | None = Field(None, ge=0, description="decoupled decay per step, of matrices only")
     l1: float = Field(0.0, ge=0, description="penalty on the sum of absolute weights")
     l2: float = Field(0.0, ge=0, description="penalty on half the sum of squared weights")
-    schedule: Literal["constant", "linear", "cosine", "step"] | None = None
-    warmup: float | None = Field(None, ge=0, description="share of the steps if below 1, else a number of steps")
+    schedule: Literal["constant", "linear", "cosine", "step"] | None = Field(
+        None, description="of the learning rate"
+    )
+    warmup: float | None = Field(
+        None, ge=0, description="share of the steps if below 1, else a number of steps"
+    )
     step_size: float = Field(0.33, gt=0, description="schedule step: decay after each such share of the run")
     step_gamma: float = Field(0.1, gt=0, le=1, description="schedule step: factor of each decay")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient; null clips nothing")
-    loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"] | None = None
-    class_weights: Literal["balanced"] | dict[str, float] | None = None
-    label_smoothing: float | None = Field(None, ge=0, lt=1)
+    loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"] | None = Field(
+        None, description="chosen by the target"
+    )
+    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+        None, description="weight of each class; balanced gives all classes the same say"
+    )
+    label_smoothing: float | None = Field(None, ge=0, lt=1, description="share given to the other classes")
     augment: bool | None = Field(None, description="random changes of training images that suit them")
-    early_stopping: EarlyStopping | Literal[False] | None = Field(None, description="patience; false never stops")
+    early_stopping: EarlyStopping | Literal[False] | None = Field(
+        None, description="patience; false never stops"
+    )
     metric: str | None = Field(None, description="validation metric that picks the best weights")
     keep: Literal["best", "last"] | None = Field(None, description="which weights the run serves")
     evaluate_every: int | None = Field(None, ge=1, description="steps between validations")
-    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; else every half minute")
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    checkpoint_every: int | None = Field(
+        None, ge=1, description="steps between checkpoints; else every half minute"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the numbers in a step")
     threads: int | None = Field(None, ge=1, description="processor threads; chosen by the size of a step")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
 
@@ -170,10 +212,10 @@ class Recipe(Frozen):
 
     task: str | None = Field(None, description="inferred from the target and the columns")
     data: DataConfig = DataConfig()
-    model: Annotated[ModelConfig, BeforeValidator(lambda v: {"family": v} if isinstance(v, str) else v)] = ModelConfig()
+    model: Model = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(0, ge=0, lt=2**32, description="the same seed gives the same result")
 
     @classmethod
     def load(cls, path: str | Path, overrides: Iterable[str] = ()) -> Self:
@@ -187,7 +229,16 @@ class Recipe(Frozen):
             raise DanluError("recipe.not_yaml", path=path, why=" ".join(str(error).split())) from None
         if not isinstance(data, dict):
             raise DanluError("recipe.not_mapping", path=path)
-        return cls.of(with_overrides(data, overrides), where=str(path))
+        return cls.of(with_overrides(data, overrides), where=str(path)).located(path.parent)
+
+    def located(self, folder: Path) -> Self:
+        """The same recipe with the paths that exist below `folder` made absolute; other paths and names stay."""
+        data = self.model_dump(exclude_unset=True)
+        for name in ("files", "validation_files", "test_files"):
+            files = getattr(self.data, name)
+            if files:
+                data["data"][name] = [_located(file, folder) for file in files]
+        return type(self).model_validate(data)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], where: str = "recipe") -> Self:
@@ -206,7 +257,9 @@ class Recipe(Frozen):
 
     def to_yaml(self) -> str:
         """YAML of what was set, without defaults."""
-        return yaml.safe_dump(self.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True
+        )
 
 
 def with_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -229,8 +282,24 @@ def validated(config: type[Frozen], fields: Mapping[str, Any], where: str) -> An
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of a recipe, for editors."""
-    return Recipe.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "danlu recipe"}
+    """JSON Schema of a recipe, for editors; a section may be empty."""
+    schema = Recipe.model_json_schema()
+    for config in (schema, *schema["$defs"].values()):
+        for field in config.get("properties", {}).values():
+            if "$ref" in field:
+                field["anyOf"] = [{"$ref": field.pop("$ref")}, {"type": "null"}]
+    return schema | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "danlu recipe"}
+
+
+def _located(file: str, folder: Path) -> str:
+    path = folder / file
+    return str(path.resolve()) if path.exists() else file
+
+
+def _is_section(config: type[BaseModel], name: str) -> bool:
+    field = config.model_fields.get(name)
+    kind = field.annotation if field else None
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _yaml_value(text: str) -> Any:

@@ -1,0 +1,45 @@
+# make demo   the main job on real data that comes with the dependencies; everything lands in runs/
+# make test   lint, types and the whole test suite
+# make bench  danlu beside its peers; prints the README's table
+# All three make the virtual environment first, once, and again when a dependency changes.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DANLU  := $(BIN)/danlu
+
+# One thread for each of the two test processes: they share two cores.
+SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 POLARS_MAX_THREADS=1
+
+.PHONY: venv demo test lint bench clean
+
+venv: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: venv
+	$(DANLU) train sample:digits --model cnn --out runs/digits
+	$(DANLU) train sample:breast_cancer --out runs/breast_cancer
+	$(DANLU) train sample:diabetes --out runs/diabetes
+	$(DANLU) runs
+
+test: lint
+	$(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: venv
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist src/danlu.egg-info

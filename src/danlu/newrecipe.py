@@ -1,0 +1,91 @@
+"""A commented recipe and the schema of recipes, written from the fields of Recipe, so that neither drifts from it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from danlu.recipe import Recipe, json_schema
+from danlu.words import language, say
+from danlu.words.fields import CHINESE
+
+SCHEMA_FILE = "recipe.schema.json"
+
+# modality of a task → what its recipe sets, so that only names are left to change
+STARTS: dict[str, dict[str, Any]] = {
+    "tabular": {"files": ["train.csv"], "target": ["label"]},
+    "text": {"files": ["train.csv"], "target": ["label"], "columns": {"text": "text"}},
+    "image": {"files": ["images/"]},
+    "sequence": {"files": ["train.parquet"], "target": ["label"]},
+}
+
+
+def recipe_text(task: str, family: str, settings: type[BaseModel] | None = None) -> str:
+    """A YAML recipe for `task`: what must be set is set, every other key stands commented out at its default.
+
+    `settings` is the Config of `family`, whose fields are then listed too.
+    """
+    given = {"task": task, "data": STARTS[task.partition("-")[0]], "model": {"family": family}}
+    lines = [
+        f"# yaml-language-server: $schema={SCHEMA_FILE}",
+        f"# {say('new.schema', schema=SCHEMA_FILE)}",
+        f"# {say('new.commented')}",
+    ]
+    for name, field in Recipe.model_fields.items():
+        section = list(_field(name, field, given.get(name), indent="", parents=""))
+        lines += section if len(section) == 1 else ["", *section]
+        if name == "model" and settings:
+            lines += _fields(settings, {}, indent="  ", parents=f"{family}.")
+    return "\n".join(lines) + "\n"
+
+
+def schema_text() -> str:
+    """JSON Schema of a recipe; an editor that reads the recipe's first line completes and checks keys by it."""
+    return json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n"
+
+
+def _fields(config: type[BaseModel], given: Mapping[str, Any], indent: str, parents: str) -> Iterator[str]:
+    for name, field in config.model_fields.items():
+        yield from _field(name, field, given.get(name), indent, parents)
+
+
+def _field(name: str, field: FieldInfo, given: Any, indent: str, parents: str) -> Iterator[str]:
+    """The lines of one key: a section with its keys below it, or the key as given or, commented out, at its default."""
+    path = parents + name
+    inner = field.annotation
+    if isinstance(inner, type) and issubclass(inner, BaseModel):
+        yield f"{indent}{name}:"
+        yield from _fields(inner, given or {}, indent + "  ", f"{path}.")
+        return
+    value = field.get_default() if given is None else given
+    mark = "# " if given is None else ""
+    comment = "; ".join(filter(None, [_description(path, field), _choices(field.annotation)]))
+    yield f"{indent}{mark}{name}: {_flow(value)}" + (f"  # {comment}" if comment else "")
+
+
+def _flow(value: Any) -> str:
+    """YAML on one line."""
+    plain = list(value) if isinstance(value, tuple) else value
+    return (
+        yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10**6)
+        .removesuffix("\n...\n")
+        .strip()
+    )
+
+
+def _description(path: str, field: FieldInfo) -> str:
+    english = field.description or ""
+    return CHINESE.get(path, english) if language() == "zh" else english
+
+
+def _choices(annotation: Any) -> str:
+    """The words among which a key may choose, as "a | b"."""
+    if get_origin(annotation) is Literal:
+        return " | ".join(str(choice) for choice in get_args(annotation) if isinstance(choice, str))
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(filter(None, map(_choices, get_args(annotation))))
+    return ""
