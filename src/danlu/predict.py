@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,11 +19,12 @@ from danlu.data.loader import evaluation_batches
 from danlu.data.read import examples_of, stream
 from danlu.data.store import Store
 from danlu.errors import DanluError
+from danlu.evaluate.calibrate import calibrated as at_temperature
 from danlu.evaluate.outcome import Outcome
 from danlu.recipe import DataConfig
 from danlu.run import Run
 from danlu.tasks import TASKS, Supervised
-from danlu.tasks.heads import numbers, probabilities
+from danlu.tasks.heads import numbers
 
 ROWS_AT_ONCE = 1024
 
@@ -73,6 +74,10 @@ class Predictor:
             "temperatures": dict(self.temperatures),
         }
         (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+
+    def at(self, temperatures: Mapping[str, float]) -> Self:
+        """The same predictor with probabilities at these temperatures."""
+        return replace(self, temperatures=temperatures)
 
     def predict(self, rows: Any) -> pl.DataFrame:
         """`prediction`, a probability per class, and the input columns, one row per given row.
@@ -141,7 +146,8 @@ class Predictor:
         target = self.codec.targets[name]
         if target.kind == "number":
             return numbers(outputs, target.mean, target.scale).numpy()
-        return probabilities(outputs, target.kind, self.temperatures.get(name, 1.0) if calibrated else 1.0).numpy()
+        temperature = self.temperatures.get(name, 1.0) if calibrated else 1.0
+        return at_temperature(outputs.numpy(), temperature, target.kind)
 
     def _truth(self, name: str, encoded: Tensor) -> np.ndarray:
         target = self.codec.targets[name]

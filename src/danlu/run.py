@@ -28,9 +28,7 @@ class Run:
     def create(cls, folder: str | Path, recipe: Recipe) -> "Run":
         """A new run that holds its recipe; raises DanluError where the folder holds something already."""
         folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()):
-            key = "run.exists" if (folder / "recipe.yaml").exists() else "run.not_empty"
-            raise DanluError(key, folder=str(folder))
+        refuse_taken(folder)
         folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder)
         run.write_text("recipe.yaml", recipe.to_yaml())
@@ -131,6 +129,13 @@ class Run:
 
     def __str__(self) -> str:
         return str(self.folder)
+
+
+def refuse_taken(folder: Path) -> None:
+    """DanluError where `folder` holds something already."""
+    if folder.exists() and any(folder.iterdir()):
+        key = "run.exists" if (folder / "recipe.yaml").exists() else "run.not_empty"
+        raise DanluError(key, folder=str(folder))
 
 
 def runs_in(folder: str | Path) -> Iterator[Run]:

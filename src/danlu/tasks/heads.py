@@ -79,10 +79,9 @@ FITS: dict[str, tuple[LossName, ...]] = {  # kind of target → losses that fit 
 }
 
 
-def probabilities(outputs: Tensor, kind: str, temperature: float = 1.0) -> Tensor:
-    """Calibrated probabilities (B, classes) in float64: the mean over members of the softmax (class) or sigmoid."""
-    scaled = outputs.double() / temperature
-    each = scaled.softmax(-1) if kind == "class" else scaled.sigmoid()
+def probabilities(outputs: Tensor, kind: str) -> Tensor:
+    """Probabilities (B, classes) in float64: the mean over members of the softmax (class) or sigmoid (labels)."""
+    each = outputs.double().softmax(-1) if kind == "class" else outputs.double().sigmoid()
     return each.mean(1) if each.ndim == 3 else each
 
 

@@ -70,7 +70,7 @@ class Training:
     plan: Plan
     loader: Loader
     validation: Store
-    checkpoints: Checkpoints
+    checkpoints: Checkpoints | None = None
     augment: Augment | None = None
     halt: Callable[[], bool] = lambda: False
     state: State = field(default_factory=State)
@@ -263,6 +263,8 @@ def _checkpoint_due(plan: Plan, step: int, saved_at: float) -> bool:
 
 
 def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
+    if training.checkpoints is None:
+        return
     weights = training.model.state_dict()
     if not all(bool(torch.isfinite(v).all()) for v in weights.values() if v.is_floating_point()):
         return  # the last step broke them; its successor will say so, and the checkpoint before stays the newest
@@ -273,7 +275,7 @@ def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
 
 def _restore(training: Training, optimizer: torch.optim.Optimizer) -> None:
     """Weights, optimizer and counters of the newest checkpoint, where there is one."""
-    found = training.checkpoints.load()
+    found = training.checkpoints.load() if training.checkpoints else None
     if not found:
         return
     tensors, saved = found
@@ -286,7 +288,7 @@ def _restore(training: Training, optimizer: torch.optim.Optimizer) -> None:
 
 def _not_finite(loss: float, step: int, batches: list[Batch], training: Training) -> DanluError:
     rows = [int(r) for batch in batches for r in batch.rows[:5]]
-    steps = training.checkpoints.steps()
+    steps = training.checkpoints.steps() if training.checkpoints else []
     last = f"step-{steps[-1]}" if steps else "-"
     return DanluError("train.not_finite", loss=str(loss), step=step, rows=rows, last=last)
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from danlu.errors import DanluError
@@ -69,30 +69,30 @@ def plan_of(
     *,
     rows: int,
     validation_rows: int,
-    tokens: int | None,
-    step_flops_per_row: float,
+    batches_of: Callable[[int | None, int | None], int],
+    flops_per_row: float,
     metrics: tuple[str, ...],
     device: str,
     seed: int,
 ) -> tuple[Plan, list[Note]]:
     """The plan for `rows` training rows, and notes on what was derived.
 
-    `asked` wins over `suited` (what the family recommends), which wins over the fallback. `tokens`: total length of
-    the training rows where they are unequal. Raises DanluError for settings that exclude each other.
+    `asked` wins over `suited` (what the family recommends), which wins over the fallback.
+    `batches_of(batch_size, batch_tokens)`: batches in an epoch. `flops_per_row`: of a step, forward and backward.
+    Raises DanluError for settings that exclude each other.
     """
     _refuse_contradictions(asked)
-    chosen = FALLBACK | {k: v for k, v in suited.items()} | _given(asked)
-    batch_size = _batch_rows(asked, chosen, rows, tokens)
-    per_epoch = max(1, math.ceil(rows / batch_size / asked.accumulate))
+    chosen = FALLBACK | dict(suited) | _given(asked)
+    batch_size = rows if chosen["batch_size"] == "full" else min(chosen["batch_size"], rows)
+    batches = batches_of(None if asked.batch_tokens else batch_size, asked.batch_tokens)
+    per_epoch = max(1, math.ceil(batches / asked.accumulate))
     steps = asked.steps or chosen["epochs"] * per_epoch
-    if asked.time_limit and not (asked.epochs or asked.steps):
-        steps = max(steps, per_epoch)  # the clock may cut it short, and a family's epochs remain the upper bound
     metric = chosen["metric"] or ("accuracy" if "accuracy" in metrics and validation_rows >= 1000 else "loss")
     if metric not in metrics:
         raise DanluError("train.unknown_metric", metric=metric, valid=", ".join(metrics))
     warmup = chosen["warmup"]
     stopping = chosen["early_stopping"]
-    threads = asked.threads or threads_for(step_flops_per_row * batch_size)
+    threads = asked.threads or threads_for(flops_per_row * rows / batches)
     plan = Plan(
         **_kept(asked),
         steps=steps,
@@ -120,7 +120,7 @@ def plan_of(
     )
     if plan.optimizer == "lbfgs" and (plan.batch_size != rows or plan.accumulate != 1):
         raise DanluError("train.lbfgs_batch", batch_size=str(plan.batch_size), rows=rows)
-    return plan, _notes(plan, asked, rows)
+    return plan, _notes(plan)
 
 
 def threads_for(step_flops: float) -> int:
@@ -145,15 +145,6 @@ def _refuse_contradictions(asked: TrainConfig) -> None:
             raise DanluError("train.either_or", one=one, other=other)
 
 
-def _batch_rows(asked: TrainConfig, chosen: Mapping[str, Any], rows: int, tokens: int | None) -> int:
-    """Rows per batch; of a token budget, the mean number of rows that fit."""
-    if asked.batch_tokens:
-        if tokens is None:
-            raise DanluError("train.no_tokens")
-        return max(1, min(rows, int(asked.batch_tokens / (tokens / rows))))
-    return rows if chosen["batch_size"] == "full" else min(int(chosen["batch_size"]), rows)
-
-
 def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int) -> int:
     """Steps between validations: an epoch, more often in a long epoch, less often where epochs are tiny."""
     cost_in_steps = max(1.0, per_epoch * validation_rows / max(rows, 1) / 3)  # a forward pass is a third of a step
@@ -164,7 +155,7 @@ def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int)
     return min(steps, whole * per_epoch)
 
 
-def _notes(plan: Plan, asked: TrainConfig, rows: int) -> list[Note]:
+def _notes(plan: Plan) -> list[Note]:
     epochs = plan.steps / plan.steps_per_epoch
     limit = Note("train.plan_limit", seconds=round(plan.time_limit)) if plan.time_limit else Note("train.plan_no_limit")
     size = plan.batch_size or plan.batch_tokens

@@ -65,9 +65,9 @@ class Note:
 @cache
 def sentences() -> dict[str, tuple[str, str]]:
     """key → (English, Chinese), from the files beside this one."""
-    from danlu.words import checks, cli, codec, data, evaluate, models, predict, recipe, report, run, train
+    from danlu.words import checks, cli, codec, data, evaluate, flow, models, predict, recipe, report, run, train
 
-    areas = (checks, cli, codec, data, evaluate, models, predict, recipe, report, run, train)
+    areas = (checks, cli, codec, data, evaluate, flow, models, predict, recipe, report, run, train)
     joined: dict[str, tuple[str, str]] = {}
     for area in areas:
         assert not joined.keys() & area.WORDS.keys()

@@ -71,4 +71,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "on from the checkpoint before it ({before}).",
         "{file}：检查点已损坏（大小或哈希与清单不符）。删除目录 {folder} 后，可从它之前的检查点（{before}）继续。",
     ),
+    "train.no_device": (
+        "recipe: train.device {wanted} is not on this machine. There: {there}.",
+        "配方：这台机器上没有 train.device {wanted}。可用：{there}。",
+    ),
 }

@@ -1,0 +1,98 @@
+"""What Python users call: `train`, `load`, `predict`, `evaluate`, `read`. Each is one call into the flow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from danlu.data.read import examples_of, read
+from danlu.flow.training import resuming, training
+from danlu.predict import Predictor
+from danlu.recipe import Recipe
+from danlu.run import Run
+
+__all__ = ["evaluate", "load", "predict", "read", "recipe_of", "resuming", "train", "training"]
+
+
+def train(
+    data: Any = None,
+    *,
+    target: str | Sequence[str] | None = None,
+    task: str | None = None,
+    model: str | dict[str, Any] | None = None,
+    out: str | Path | None = None,
+    time_limit: float | str | None = None,
+    cv: int | None = None,
+    seed: int | None = None,
+    recipe: str | Path | Recipe | None = None,
+    resume: str | Path | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> Run:
+    """Train a model on `data` and return its run; shows progress unless `quiet`.
+
+    `data`: a file, folder, glob or several, or rows in memory (DataFrame, dicts, arrays). `settings` are recipe paths
+    with `__` for the dot, such as `train__epochs=5`. Raises DanluError for what the user can mend.
+    """
+    from danlu.display import shown
+
+    if resume is not None:
+        return shown(resuming(resume), quiet=quiet)
+    files = files_of(data)
+    asked = recipe_of(
+        files, target=target, task=task, model=model, time_limit=time_limit, cv=cv, seed=seed, recipe=recipe, **settings
+    )
+    rows = examples_of(data, asked.data) if data is not None and not files else None
+    return shown(training(asked, out, rows), quiet=quiet)
+
+
+def recipe_of(
+    files: Sequence[str] = (),
+    *,
+    target: str | Sequence[str] | None = None,
+    task: str | None = None,
+    model: str | dict[str, Any] | None = None,
+    time_limit: float | str | None = None,
+    cv: int | None = None,
+    seed: int | None = None,
+    recipe: str | Path | Recipe | None = None,
+    **settings: Any,
+) -> Recipe:
+    """The recipe of these settings, laid over `recipe` (a file or a Recipe) where one is given."""
+    base = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe) if recipe else Recipe()
+    given = {
+        "data__files": list(files) or None,
+        "data__target": target,
+        "task": task,
+        "model": model,
+        "train__time_limit": time_limit,
+        "evaluate__cv": cv,
+        "seed": seed,
+        **settings,
+    }
+    return base.replace(**{key: value for key, value in given.items() if value is not None})
+
+
+def files_of(data: Any) -> list[str]:
+    """The files that `data` names; empty where it is rows in memory."""
+    if isinstance(data, str | Path):
+        return [str(data)]
+    if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
+        return [str(d) for d in data]
+    return []
+
+
+def load(run: str | Path | Run) -> Predictor:
+    """The trained model of a run folder."""
+    return Predictor.load(run)
+
+
+def predict(run: str | Path | Run, rows: Any) -> pl.DataFrame:
+    """Predictions of the run's model for files or rows, see `Predictor.predict`."""
+    return load(run).predict(rows)
+
+
+def evaluate(run: str | Path | Run, data: Any) -> dict[str, Any]:
+    """Metrics of the run's model on labelled files or rows, see `Predictor.evaluate`."""
+    return load(run).evaluate(data)

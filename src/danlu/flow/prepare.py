@@ -1,0 +1,120 @@
+"""Prepare: divided rows → codec, model and plan, ready to be trained. Knows nothing of files."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from danlu import models
+from danlu.data.codec import Codec
+from danlu.data.loader import Loader
+from danlu.data.store import Store
+from danlu.errors import DanluError
+from danlu.events import Progress
+from danlu.flow.gather import Material
+from danlu.models.choose import choose
+from danlu.recipe import Frozen, Recipe, TrainConfig
+from danlu.tasks import Objective
+from danlu.train.loop import Augment
+from danlu.train.machine import device_of, set_for, step_flops_per_row
+from danlu.train.plan import Plan, plan_of
+from danlu.words import Note
+
+EVALUATION_SHARE = 0.1  # of a time limit, kept for calibration, test, baseline and report
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model that is ready to be trained on encoded rows."""
+
+    codec: Codec
+    family: str
+    config: Frozen
+    module: nn.Module
+    objective: Objective
+    plan: Plan
+    train: Store
+    validation: Store
+    augment: Augment | None
+    notes: tuple[Note, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `resolved.json` holds: every setting as it became, with reasons."""
+        return {
+            "model": {"family": self.family, **self.config.model_dump(mode="json")},
+            "train": self.plan.model_dump(mode="json"),
+            "size": models.size(self.module),
+            "notes": [note.to_json() for note in self.notes],
+        }
+
+
+def prepared_for(recipe: Recipe, material: Material, began: float, progress: Progress) -> Prepared:
+    """Codec, model and plan for the material; `began`: monotonic seconds at which a time limit started to run."""
+    task, train = material.task, material.train
+    family_name, why = _family_name(recipe, material)
+    family = models.family_named(family_name)
+    codec = Codec.fit(train, material.targets, task.goal, family.reads, task.modality, recipe.data, progress)
+    store, validation = codec.encode(train, progress=progress), codec.encode(material.validation)
+    asked = _within_time(recipe.train, began)
+    suited = family.training(codec.shapes, len(store))
+    objective = task.objective(codec.targets, _with_smoothing(asked, suited), _class_counts(codec, store))
+    with set_for(torch.get_num_threads()):
+        torch.manual_seed(recipe.seed)
+        fields = family.fields(codec.shapes, len(store)) | recipe.model.fields
+        module, config = models.build(family_name, fields, codec.shapes)
+        flops = step_flops_per_row(module, store)
+    plan, plan_notes = plan_of(
+        asked,
+        suited,
+        rows=len(store),
+        validation_rows=len(validation),
+        batches_of=lambda size, tokens: Loader(store, size, tokens, recipe.seed).steps_per_epoch,
+        flops_per_row=flops,
+        metrics=objective.metrics,
+        device=device_of(asked.device),
+        seed=recipe.seed,
+    )
+    augment, how = _augmentation(codec, material, plan)
+    about = Note("flow.model", family=family_name, **models.size(module))
+    notes = (*why, *codec.notes, about, *how, *plan_notes)
+    return Prepared(codec, family_name, config, module, objective, plan, store, validation, augment, notes)
+
+
+def _family_name(recipe: Recipe, material: Material) -> tuple[str, list[Note]]:
+    if recipe.model.family != "auto":
+        return recipe.model.family, []
+    name, why = choose(material.task.modality, material.train, material.targets)
+    return name, [why]
+
+
+def _class_counts(codec: Codec, store: Store) -> dict[str, Tensor]:
+    """Training rows per class, by target."""
+    return {
+        name: torch.bincount(store.targets[name], minlength=target.size)
+        for name, target in codec.targets.items()
+        if target.kind == "class"
+    }
+
+
+def _with_smoothing(asked: TrainConfig, suited: dict[str, Any]) -> TrainConfig:
+    """The label smoothing that the family recommends, where none was asked for."""
+    if asked.label_smoothing is not None:
+        return asked
+    return asked.model_copy(update={"label_smoothing": suited.get("label_smoothing", 0.0)})
+
+
+def _within_time(asked: TrainConfig, began: float) -> TrainConfig:
+    """The training settings with what is left of the time limit, evaluation set aside."""
+    if asked.time_limit is None:
+        return asked
+    spent = time.monotonic() - began
+    left = asked.time_limit * (1 - EVALUATION_SHARE) - spent
+    if left <= 0:
+        raise DanluError("flow.no_time", limit=round(asked.time_limit), spent=round(spent))
+    return asked.model_copy(update={"time_limit": left})
+
+
+def _augmentation(codec: Codec, material: Material, plan: Plan) -> tuple[Augment | None, list[Note]]:
+    return None, []

@@ -1,0 +1,187 @@
+"""Training: a recipe → a run folder, from top to bottom. Tells what happens as events; the value is the Run."""
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from danlu.data.examples import Examples
+from danlu.data.loader import Loader
+from danlu.errors import DanluError
+from danlu.evaluate.calibrate import fit_temperature
+from danlu.events import Event, Told, Trained, during
+from danlu.flow.assess import assessed
+from danlu.flow.gather import Material, gathered
+from danlu.flow.prepare import Prepared, prepared_for
+from danlu.predict import Predictor
+from danlu.recipe import Recipe
+from danlu.run import Run, new_folder, refuse_taken
+from danlu.tasks.supervised import finished
+from danlu.train.checkpoint import Checkpoints
+from danlu.train.loop import Record, Training, fit
+from danlu.train.machine import environment, halting, set_for
+from danlu.train.plan import Plan
+from danlu.words import Note
+
+
+def training(
+    recipe: Recipe, out: str | Path | None = None, rows: Examples | None = None
+) -> Generator[Event, None, Run]:
+    """Train what the recipe asks for into the folder `out`, a new one below runs/ where None.
+
+    `rows` are examples in memory, instead of the recipe's files.
+    """
+    began = time.monotonic()
+    folder = Path(out) if out else new_folder(_name(recipe))
+    refuse_taken(folder)
+    material = yield from gathered(recipe, rows)
+    run = Run.create(folder, recipe.located(Path.cwd()))
+    run.write("data", material.to_json())
+    run.write("environment", environment())
+    return (yield from _into(run, material, began))
+
+
+def resuming(folder: str | Path) -> Generator[Event, None, Run]:
+    """Go on with an interrupted run, so that it ends with the weights that it would have had.
+
+    Raises DanluError where the data, the recipe or what is fitted on the data are no longer the same.
+    """
+    began = time.monotonic()
+    run = Run.open(folder)
+    if run.finished:
+        yield Told(Note("run.already_finished", folder=str(run.folder), report=str(run.report_html)), "result")
+        return run
+    _refuse_other_recipe(run)
+    material = yield from gathered(run.recipe)
+    _refuse_other_data(run, material)
+    return (yield from _into(run, material, began))
+
+
+def _into(run: Run, material: Material, began: float) -> Generator[Event, None, Run]:
+    """Prepare, train and evaluate on the material, filling the run folder."""
+    prepared = yield from during(lambda progress: prepared_for(run.recipe, material, began, progress))
+    plan = _settled(run, prepared)
+    for note in prepared.notes:
+        yield Told(note)
+    with set_for(plan.threads):
+        training_s = time.monotonic()
+        yield from _fitted(run, prepared, plan)
+        predictor = trained_predictor(run.recipe, material, prepared)
+        predictor.save(run.model, prepared.config.model_dump(mode="json"))
+        yield from assessed(run, material, predictor, prepared, time.monotonic() - training_s, began)
+    return run
+
+
+def _settled(run: Run, prepared: Prepared) -> Plan:
+    """Write what was prepared; in a resumed run, see that it is the same and take the plan as it was."""
+    codec = prepared.codec.to_json()
+    if (run.folder / "resolved.json").exists():
+        if run.read("codec") != codec:
+            then, now = run.read("environment")["versions"], environment()["versions"]
+            raise DanluError("run.versions_changed", folder=str(run.folder), then=str(then), now=str(now))
+        return Plan.model_validate(run.resolved["train"])
+    run.write("codec", codec)
+    if prepared.codec.tokenizer_json:
+        run.write_text("tokenizer.json", prepared.codec.tokenizer_json)
+    run.write("resolved", {"asked": run.recipe.model_dump(mode="json"), **prepared.to_json()})
+    return prepared.plan
+
+
+def _fitted(run: Run, prepared: Prepared, plan: Plan) -> Generator[Event, None, None]:
+    """Run the loop, logging and telling each record."""
+    checkpoints = Checkpoints(run.checkpoints)
+    steps = checkpoints.steps()
+    run.forget_metrics_after(steps[-1] if steps else 0)
+    with halting() as halt:
+        task = training_of(prepared, plan, checkpoints)
+        task.halt = halt
+        for record in fit(task):
+            run.log(record.to_json())
+            yield _told(record, plan)
+    if task.state.stopped != "done":
+        yield Told(Note(f"flow.stopped_{task.state.stopped}", step=task.state.step))
+
+
+def training_of(prepared: Prepared, plan: Plan, checkpoints: Checkpoints | None) -> Training:
+    """What the loop works on."""
+    return Training(
+        model=prepared.module,
+        objective=prepared.objective,
+        plan=plan,
+        loader=Loader(prepared.train, plan.batch_size, plan.batch_tokens, plan.seed),
+        validation=prepared.validation,
+        checkpoints=checkpoints,
+        augment=prepared.augment,
+    )
+
+
+def trained_predictor(recipe: Recipe, material: Material, prepared: Prepared) -> Predictor:
+    """The predictor of the trained module, its probabilities calibrated on the validation rows."""
+    predictor = Predictor(
+        task=material.task,
+        codec=prepared.codec,
+        module=prepared.module.cpu(),
+        family=prepared.family,
+        temperatures={},
+        columns=material.whole.columns,
+        data=recipe.data,
+    )
+    if not recipe.evaluate.calibrate or not len(prepared.validation):
+        return predictor
+    outputs = predictor.outputs(prepared.validation)
+    temperatures = {
+        name: fit_temperature(outputs[name].numpy(), prepared.validation.targets[name].numpy(), target.kind)
+        for name, target in prepared.codec.targets.items()
+        if target.kind != "number"
+    }
+    return predictor.at(temperatures)
+
+
+def _told(record: Record, plan: Plan) -> Trained:
+    return Trained(
+        fraction=record.fraction,
+        step=record.step,
+        epoch=record.epoch,
+        loss=record.loss,
+        metric_name=plan.metric,
+        metric=record.validation[plan.metric] if record.validation else None,
+        best=record.best,
+        rows_per_s=record.rows_per_s,
+        remaining_s=record.remaining_s,
+    )
+
+
+def _refuse_other_recipe(run: Run) -> None:
+    if not (run.folder / "resolved.json").exists():
+        return
+    then, now = _flat(run.resolved["asked"]), _flat(run.recipe.model_dump(mode="json"))
+    for key in sorted(then.keys() | now.keys()):
+        if then.get(key) != now.get(key):
+            recipe = str(run.folder / "recipe.yaml")
+            raise DanluError("run.recipe_changed", recipe=recipe, key=key, then=str(then.get(key)), now=str(now.get(key)))
+
+
+def _refuse_other_data(run: Run, material: Material) -> None:
+    if not (run.folder / "data.json").exists():
+        return
+    for then, now in zip(run.read("data")["files"], material.to_json()["files"], strict=False):
+        if then["sha256"] != now["sha256"]:
+            recipe = str(run.folder / "recipe.yaml")
+            raise DanluError(
+                "run.data_changed", file=now["path"], now=now["sha256"][:12], then=then["sha256"][:12], recipe=recipe
+            )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _name(recipe: Recipe) -> str:
+    """What a run is called where nobody names it: its first file."""
+    first = recipe.data.files[0] if recipe.data.files else "run"
+    return Path(first.removeprefix("sample:")).name.split(".")[0]
