@@ -196,7 +196,7 @@ def _label_decisions(outcome: Outcome) -> Statistic:
 
 
 def _averages(counts: Counts, occurs: np.ndarray) -> Values:
-    """Precision, recall and F1: over all answers (micro), over classes that occur (macro), over true rows (weighted)."""
+    """Precision, recall, F1: over all answers (micro), over classes that occur (macro), over true rows (weighted)."""
     total = Counts(*(part.sum(1) for part in (counts.hits, counts.answered, counts.actual)))
     result: Values = {}
     for name in ("precision", "recall", "f1"):

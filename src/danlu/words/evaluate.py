@@ -8,4 +8,75 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.texts": ("TF-IDF with a linear model", "TF-IDF 加线性模型"),
     "evaluate.pixels": ("a linear model of the pixels", "像素上的线性模型"),
     "evaluate.sequences": ("gradient boosting of simple statistics", "基于简单统计量的梯度提升树"),
+    "evaluate.nothing": ("", ""),
+    "evaluate.interval": (" ({low}–{high})", "（{low}–{high}）"),
+    "evaluate.no_rows": (
+        "No rows were kept for the test, so nothing is known of how good the model is.",
+        "没有留出测试行，因此无从得知模型有多好。",
+    ),
+    "evaluate.headline_class": (
+        "On {rows} rows the model never saw, {value} %{interval} of its answers are right{rivals}.",
+        "在模型从未见过的 {rows} 行数据上，它答对了 {value}%{interval}{rivals}。",
+    ),
+    "evaluate.headline_labels": (
+        "On {rows} rows the model never saw, it finds {recall} % of the labels, and {precision} % of the labels it "
+        "gives are right (F1 {value}{interval}){rivals}.",
+        "在模型从未见过的 {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中 {precision}% 是对的"
+        "（F1 为 {value}{interval}）{rivals}。",
+    ),
+    "evaluate.headline_number": (
+        "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average{rivals}.",
+        "在模型从未见过的 {rows} 行数据上，预测值平均偏差 {value}{interval}{rivals}。",
+    ),
+    "evaluate.headline_number_r2": (
+        "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average and explain "
+        "{r2} % of the variance{rivals}.",
+        "在模型从未见过的 {rows} 行数据上，预测值平均偏差 {value}{interval}，解释了 {r2}% 的方差{rivals}。",
+    ),
+    "evaluate.rivals_class": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
+    "evaluate.rival_class": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
+    "evaluate.rivals_labels": ("; {name} gives F1 {value}{rest}", "；{name}的 F1 为 {value}{rest}"),
+    "evaluate.rival_labels": (", {name} {value}{rest}", "，{name}为 {value}{rest}"),
+    "evaluate.rivals_number": ("; {name} is off by {value}{rest}", "；{name}偏差 {value}{rest}"),
+    "evaluate.rival_number": (", {name} by {value}{rest}", "，{name}偏差 {value}{rest}"),
+    "evaluate.ahead": (
+        "It beats {rival} by more than chance explains.",
+        "它胜过{rival}，差距超出了偶然波动。",
+    ),
+    "evaluate.level": (
+        "Between it and {rival} these rows show no clear winner: the difference is within chance.",
+        "它与{rival}之间，从这些数据看不出明显的胜负：差距在偶然波动之内。",
+    ),
+    "evaluate.behind": (
+        "Here {rival} is better, by more than chance explains: use that instead, or give this model more rows or more "
+        "time.",
+        "在这份数据上，{rival}更好，差距超出了偶然波动：不妨改用它，或者给这个模型更多数据、更长训练时间。",
+    ),
+    "evaluate.constant_as_good": (
+        "It is no better than {rival}: from these columns it has learned nothing of use.",
+        "它并不比{rival}更好：从这些列里，它没有学到有用的东西。",
+    ),
+    "evaluate.constant_level": (
+        "These rows do not prove that it is better than {rival}.",
+        "仅凭这些数据，还不能证明它比{rival}更好。",
+    ),
+    "evaluate.only_ranks": (
+        "Counting right answers, it is not clearly better than {rival}; but it does rank rows (ROC-AUC {roc_auc}), so "
+        "go by its probabilities, with a threshold of your own.",
+        "只数答对的次数，它并不明显优于{rival}；但它能给各行排序（ROC-AUC 为 {roc_auc}），"
+        "可以按概率使用，自行设定阈值。",
+    ),
+    "evaluate.rarer": (
+        "Of the {actual} rows that are “{name}” it finds {found}; of the {answered} rows it calls “{name}”, {wrong} "
+        "are not.",
+        "{actual} 行“{name}”中它找出了 {found} 行；被它判为“{name}”的 {answered} 行中，有 {wrong} 行不是。",
+    ),
+    "evaluate.few_rows": (
+        "{rows} test rows are few: read every number here with its interval.",
+        "测试行只有 {rows} 行，偏少：看这里的每个数字时，请连同它的区间一起看。",
+    ),
+    "evaluate.unseen": (
+        "{count} test rows belong to classes that training never saw; they count as wrong.",
+        "有 {count} 行测试数据属于训练中从未出现的类别，按答错计算。",
+    ),
 }
