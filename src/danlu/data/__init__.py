@@ -1,0 +1,1 @@
+"""From files to typed rows, from typed rows to tensors. Nothing is imported here."""

@@ -1,0 +1,80 @@
+"""The table of formats, and which of them a file or folder is in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from danlu.data.formats import (
+    arrow,
+    delimited,
+    excel,
+    folders,
+    hub,
+    idx,
+    json_file,
+    json_lines,
+    lines,
+    npz,
+    parquet,
+    samples,
+)
+from danlu.data.formats.encoding import detected_encoding
+from danlu.data.formats.table import Format, opened
+from danlu.errors import DanluError
+
+FORMATS: Mapping[str, Format] = {
+    "csv": Format(delimited.tables, (".csv",)),
+    "tsv": Format(delimited.tables, (".tsv", ".tab")),
+    "json": Format(json_file.tables, (".json",)),
+    "jsonl": Format(json_lines.tables, (".jsonl", ".ndjson")),
+    "parquet": Format(parquet.tables, (".parquet", ".pq"), b"PAR1"),
+    "arrow": Format(arrow.tables, (".arrow", ".feather", ".ipc", ".arrows"), arrow.MAGIC),
+    "excel": Format(excel.tables, (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")),
+    "idx": Format(idx.tables, (".idx", ".idx3-ubyte", ".idx1-ubyte"), b"\0\0\x08"),
+    "npz": Format(npz.tables, (".npz",)),
+    "image": Format(folders.single_image, folders.IMAGE_SUFFIXES),
+    "images": Format(folders.image_tables),
+    "texts": Format(folders.text_tables),
+    "lines": Format(lines.tables),
+    "sample": Format(samples.tables),
+    "hub": Format(hub.tables),
+}
+
+TABLE_SUFFIXES = tuple(
+    suffix
+    for name in ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "excel")
+    for suffix in FORMATS[name].suffixes
+)
+
+
+def format_of(path: Path) -> str:
+    """The format of a file: by how it begins where that is certain, by its suffix, else by what its text looks like."""
+    with opened(path) as stream:
+        head = stream.read(1 << 16)
+    for name, form in FORMATS.items():
+        if form.magic and head.startswith(form.magic):
+            return name
+    suffix = plain_suffix(path)
+    for name, form in FORMATS.items():
+        if suffix in form.suffixes:
+            return name
+    if b"\0" in head and not detected_encoding(head).startswith("utf-16"):
+        raise DanluError("data.unknown_format", file=str(path), formats=", ".join(TABLE_SUFFIXES))
+    return format_of_text(head, is_prose=suffix == ".txt")
+
+
+def format_of_text(head: bytes, is_prose: bool = False) -> str:
+    """The format of a text by how it begins: JSON, JSON Lines, CSV or, for prose without tabs, lines."""
+    text = head.decode(detected_encoding(head), errors="ignore").lstrip("\ufeff \r\n\t")
+    if text.startswith("["):
+        return "json"
+    if text.startswith("{"):
+        return "jsonl"
+    if not is_prose:
+        return "csv"
+    complete = text.splitlines()[:-1] or text.splitlines()
+    return "tsv" if complete and all("\t" in line for line in complete if line) else "lines"
+
+
+def plain_suffix(path: Path) -> str:
+    """The suffix in small letters, that of compression left out."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix

@@ -1,0 +1,71 @@
+"""Folders with one subfolder per class: images as paths, texts as their content. Hidden files are not seen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from danlu.data.formats.encoding import detected_encoding
+from danlu.data.formats.table import Ask, Source, Table, numbered, opened
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+TEXT_SUFFIXES = (".txt",)
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+BATCH = 8192  # files
+
+
+def image_tables(source: Source, ask: Ask) -> Iterator[Table]:
+    """The images of a folder: `image` (path) and, where there are subfolders, `label` (the subfolder's name)."""
+    return _tables(source, IMAGE_SUFFIXES, "image", str)
+
+
+def text_tables(source: Source, ask: Ask) -> Iterator[Table]:
+    """The texts of a folder: `text` and, where there are subfolders, `label`."""
+    return _tables(source, TEXT_SUFFIXES, "text", lambda path: _content(path, ask.encoding))
+
+
+def single_image(source: Source, ask: Ask) -> Iterator[Table]:
+    """One image file as one row."""
+    yield Table(numbered(pl.DataFrame({"image": [str(source.path)]})), 1)
+
+
+def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files with one of `suffixes` anywhere below `folder`, sorted, none of them hidden."""
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def _tables(source, suffixes, column, value):  # type: ignore[no-untyped-def]
+    assert source.path is not None
+    files = files_below(source.path, suffixes)
+    labels = [_label(path, source.path) for path in files]
+    labelled = any(label is not None for label in labels)
+    for start in range(0, len(files), BATCH):
+        part = slice(start, start + BATCH)
+        frame = pl.DataFrame({column: [value(path) for path in files[part]]})
+        if labelled:
+            frame = frame.with_columns(pl.Series("label", labels[part], dtype=pl.String))
+        yield Table(numbered(frame, start), frame.height)
+
+
+def _label(path: Path, root: Path) -> str | None:
+    """The first folder below `root`, the names of splits passed over; None for a file that lies in no folder."""
+    folders = path.relative_to(root).parts[:-1]
+    if folders and folders[0].lower() in SPLIT_NAMES:
+        folders = folders[1:]
+    return folders[0] if folders else None
+
+
+def _content(path: Path, encoding: str | None) -> str:
+    with opened(path) as stream:
+        raw = stream.read()
+    return raw.decode(encoding or detected_encoding(raw), errors="replace").strip()

@@ -1,0 +1,27 @@
+"""Plain text: one text per line, in a column `text`."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from danlu.data.formats.encoding import Utf8Reader
+from danlu.data.formats.table import Ask, Source, Table, numbered
+
+
+def tables(source: Source, ask: Ask) -> Iterator[Table]:
+    """The lines of a text file in parts, empty lines left out."""
+    rows, rest, final = 0, b"", False
+    with source.open() as stream:
+        text = Utf8Reader(stream, ask.encoding, source.name)
+        while not final:
+            block = text.read(ask.block)
+            final = not block
+            rest += block
+            end = len(rest) if final else rest.rfind(b"\n") + 1
+            lines = [line.rstrip("\r") for line in rest[:end].decode().split("\n")]
+            rest = rest[end:]
+            frame = pl.DataFrame(
+                {"text": [line for line in lines if line.strip()]}, schema={"text": pl.String}
+            )
+            yield Table(numbered(frame, rows), frame.height, (), text.encoding)
+            rows += frame.height
