@@ -1,0 +1,191 @@
+"""Texts as tokens: the tokenizer is trained on the training rows. Knows nothing of n-grams (see ngrams.py)."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from danlu.data.store import Ragged
+from danlu.data.tally import Rows
+from danlu.data.values import as_texts
+from danlu.errors import DanluError
+from danlu.events import Progress
+from danlu.recipe import TextConfig
+from danlu.words import Note
+
+TokenKind = Literal["word", "char", "bpe"]
+
+PAD, UNKNOWN, SEPARATOR = 0, 1, 2
+SPECIAL = ["[PAD]", "[UNK]", "[SEP]"]
+
+# One token per character of scripts that put no space between words, else runs of letters and digits.
+_IDEOGRAPHS = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_LETTERS = rf"[\w&&[^{_IDEOGRAPHS}]]+"
+WORD = rf"[{_IDEOGRAPHS}]|{_LETTERS}(?:['’]{_LETTERS})*|[^\w\s]"
+
+_VOCAB_SIZE: dict[TokenKind, int] = {"word": 30_000, "char": 10_000, "bpe": 8_000}
+_LONGEST: dict[TokenKind, int] = {"word": 512, "char": 1024, "bpe": 512}
+_SMALLEST_BPE = 256 + len(SPECIAL)
+_SAMPLE = 2000  # texts that are looked at to choose
+_CHUNK = 10_000  # texts between two signs of progress
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The text columns, joined with a separator, and their tokenizer, kept as the text of a `tokenizer.json`."""
+
+    columns: tuple[str, ...]
+    kind: TokenKind
+    max_length: int
+    over_long: Literal["cut", "refuse"]
+    size: int
+    tokenizer_json: str
+
+    def encode(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> Ragged:
+        """Token ids, below `size`; over-long texts are cut and counted, or refused with DanluError."""
+        ids = list(_ids(self._tokenizer, [texts_of(frame[name], name) for name in self.columns], progress))
+        lengths = np.fromiter((len(row) for row in ids), np.int64, len(ids))
+        too_long = lengths > self.max_length
+        if self.over_long == "refuse" and too_long.any():
+            length = int(lengths[too_long][0])
+            raise DanluError(
+                "codec.text_too_long",
+                place=rows.first(too_long),
+                column=", ".join(self.columns),
+                length=length,
+                longest=self.max_length,
+            )
+        rows.count("codec.text_cut", ", ".join(self.columns), too_long)
+        kept = np.minimum(lengths, self.max_length)
+        values = np.fromiter((i for row in ids for i in row[: self.max_length]), np.int64, int(kept.sum()))
+        offsets = np.concatenate([[0], np.cumsum(kept)])
+        return Ragged(torch.from_numpy(values), torch.from_numpy(offsets))
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        tokenizer = Tokenizer.from_str(self.tokenizer_json)
+        tokenizer.encode_special_tokens = True  # "[PAD]" in a text is text
+        return tokenizer
+
+
+def fit_tokens(
+    frame: pl.DataFrame, columns: tuple[str, ...], config: TextConfig, progress: Progress | None = None
+) -> tuple[Tokens, list[Note]]:
+    """The tokenizer trained on the texts, and what was chosen and why."""
+    texts = [texts_of(frame[name], name) for name in columns]
+    kind, why = (config.tokenizer, None) if config.tokenizer else chosen_kind(texts)
+    tokenizer = _trained(kind, texts, config)
+    lengths = np.array([len(row) for row in _ids(tokenizer, texts, progress)])
+    longest = config.max_length or _max_length(kind, lengths, config.over_long)
+    size = tokenizer.get_vocab_size()
+    tokens = Tokens(columns, kind, longest, config.over_long, size, tokenizer.to_str())
+    fitted = Note(
+        f"codec.tokens_{kind}",
+        column=", ".join(columns),
+        size=size,
+        longest=longest,
+        cut=round(100 * float((lengths > longest).mean()), 1),
+    )
+    return tokens, [why, fitted] if why else [fitted]
+
+
+def texts_of(series: pl.Series, name: str) -> list[str]:
+    """The texts of a column, "" where missing; raises DanluError where it holds no texts."""
+    if series.dtype.is_nested() or series.dtype == pl.Binary:
+        raise DanluError(
+            "codec.wrong_type", column=name, wanted=Note("codec.kind_text"), got=str(series.dtype)
+        )
+    return as_texts(series).fill_null("").to_list()
+
+
+def share_of_ideographs(texts: Sequence[str]) -> float:
+    """Share of Chinese characters and kana among the letters of a sample of the texts."""
+    return _share(texts, r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def chosen_kind(texts: Sequence[list[str]]) -> tuple[TokenKind, Note]:
+    """The kind of token that suits the texts of the columns, and why."""
+    joined = [text for column in texts for text in column]
+    if share_of_ideographs(joined) > 0.3:
+        return "word", Note("codec.why_ideographs")
+    if (
+        _share(joined, r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]") > 0.3
+    ):  # Thai, Lao, Tibetan, Burmese, Khmer
+        return "char", Note("codec.why_no_spaces")
+    once = _share_of_words_seen_once(joined)
+    kind: TokenKind = "bpe" if once > 0.1 else "word"
+    return kind, Note(f"codec.why_{kind}", share=round(100 * once, 1))
+
+
+def _share(texts: Sequence[str], script: str) -> float:
+    sample = "".join(texts[:: max(1, len(texts) // _SAMPLE)])
+    letters = len(re.findall(r"[^\W\d_]", sample))
+    return len(re.findall(script, sample)) / max(letters, 1)
+
+
+def _share_of_words_seen_once(texts: Sequence[str]) -> float:
+    sample = texts[:: max(1, len(texts) // (10 * _SAMPLE))]
+    counts = Counter(word for text in sample for word in re.findall(r"\w+", text.lower()))
+    return sum(count == 1 for count in counts.values()) / max(sum(counts.values()), 1)
+
+
+def _trained(kind: TokenKind, texts: Sequence[list[str]], config: TextConfig) -> Tokenizer:
+    size = config.vocab_size or _VOCAB_SIZE[kind]
+    if kind == "bpe" and size < _SMALLEST_BPE:
+        raise DanluError("codec.vocab_too_small", got=size, needed=_SMALLEST_BPE)
+    tokenizer = _untrained(kind, config.lowercase)
+    trainer: trainers.BpeTrainer | trainers.WordLevelTrainer
+    if kind == "bpe":
+        trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
+        trainer.initial_alphabet = pre_tokenizers.ByteLevel.alphabet()
+    else:
+        trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
+    trainer.min_frequency = 2
+    tokenizer.encode_special_tokens = True
+    tokenizer.train_from_iterator((text for column in texts for text in column), trainer)
+    return tokenizer
+
+
+def _untrained(kind: TokenKind, lowercase: bool) -> Tokenizer:
+    if kind == "bpe":  # bytes as the alphabet: nothing is unknown
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+    else:
+        tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNKNOWN]))
+        pattern = WORD if kind == "word" else r"\S"
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
+    folding = [normalizers.NFKC()] + ([normalizers.Lowercase()] if lowercase else [])
+    tokenizer.normalizer = normalizers.Sequence(folding)
+    return tokenizer
+
+
+def _max_length(kind: TokenKind, lengths: np.ndarray, over_long: str) -> int:
+    """Long enough for 99 of 100 texts, or for all where none may be cut."""
+    share = 0.99 if over_long == "cut" else 1.0
+    fitting = int(np.ceil(np.quantile(lengths, share)))
+    return max(1, min(fitting, _LONGEST[kind]) if over_long == "cut" else fitting)
+
+
+def _ids(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> Iterator[list[int]]:
+    """The token ids of each row, its columns joined with the separator."""
+    rows = len(texts[0])
+    for start in range(0, rows, _CHUNK):
+        chunks = [
+            tokenizer.encode_batch_fast(column[start : start + _CHUNK], add_special_tokens=False)
+            for column in texts
+        ]
+        for encodings in zip(*chunks, strict=True):
+            ids = encodings[0].ids
+            for other in encodings[1:]:
+                ids = [*ids, SEPARATOR, *other.ids]
+            yield ids
+        if progress:
+            progress(Note("codec.encoding_texts"), min(start + _CHUNK, rows), rows)
