@@ -44,9 +44,13 @@ _MONEY = r"[$€£¥￥元]"
 
 def cells(series: pl.Series, missing: tuple[str, ...] = ()) -> pl.Series:
     """Texts without spaces around them; null for words that mean missing."""
+    values = series.unique()
+    return series if _bare(values, missing).equals(values) else _bare(series, missing)
+
+
+def _bare(series: pl.Series, missing: tuple[str, ...]) -> pl.Series:
     stripped = series.str.strip_chars()
-    words = pl.Series([*MISSING, *missing], dtype=pl.String)
-    return stripped.set(stripped.is_in(words.implode()), None)
+    return stripped.set(stripped.is_in([*MISSING, *missing]), None)
 
 
 def _plain(cell: pl.Expr) -> pl.Expr:

@@ -1,8 +1,6 @@
 """Sources become one frame with its Origin: parts stacked, dtypes made plain, files hashed. Knows nothing of kinds."""
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,8 +10,8 @@ import polars as pl
 
 from danlu.data.examples import ROW, BadRow, Origin, SourceFile
 from danlu.data.formats import FORMATS
-from danlu.data.formats.folders import IMAGE_SUFFIXES, TEXT_SUFFIXES, files_below
-from danlu.data.formats.table import Ask, Source, Table
+from danlu.data.formats.folders import IMAGE_SUFFIXES, TEXT_SUFFIXES, files_below, image_path_flags
+from danlu.data.formats.table import Ask, Source, Table, refused_if_damaged
 from danlu.data.sources import sources_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -73,10 +71,8 @@ def parts(name: str, ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
 
 def tables_of(source: Source, ask: Ask) -> Iterator[Table]:
     """The parts of a source. Raises DanluError where its compressed bytes break off."""
-    try:
+    with refused_if_damaged(source.name):
         yield from FORMATS[source.format].tables(source, ask)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DanluError("data.damaged_file", file=source.name, why=str(error)) from None
 
 
 def shifted(bad: Sequence[BadRow], start: int) -> list[BadRow]:
@@ -175,13 +171,7 @@ def with_paths(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 def _holds_image_paths(series: pl.Series) -> bool:
     shown = series.head(100).drop_nulls()
-    return len(shown) > 0 and bool(
-        shown.str.to_lowercase().str.strip_chars().str.ends_with(".png").any() or _image_like(shown)
-    )
-
-
-def _image_like(shown: pl.Series) -> bool:
-    return all(str(cell).strip().lower().endswith(IMAGE_SUFFIXES) for cell in shown)
+    return len(shown) > 0 and bool(image_path_flags(shown).all())
 
 
 def _mixed_columns(reads: Sequence[_Read]) -> frozenset[str]:

@@ -21,7 +21,7 @@ from danlu.data.cast import (
 )
 from danlu.data.examples import ROW, Column
 from danlu.data.formats import samples
-from danlu.data.formats.folders import IMAGE_SUFFIXES
+from danlu.data.formats.folders import image_path_flags
 from danlu.errors import DanluError
 from danlu.recipe import ColumnKind, DataConfig
 from danlu.words import Note
@@ -30,8 +30,8 @@ SAMPLE = 20_000  # cells of a column that are looked at, evenly spread over the 
 MAX_CLASSES = 20  # whole numbers with more values than this are taken for amounts
 MIN_ROWS_FOR_ID = 20  # in fewer rows, values that all differ say nothing
 
-_CLASS_NAMES = ("label", "labels", "class", "标签", "类别", "分类标签")
-TARGET_NAMES = (*_CLASS_NAMES, "target", "y", "目标", "目标值")
+_CLASS_NAMES = ("label", "labels", "class", "digit", "标签", "类别", "分类标签")
+TARGET_NAMES = ("label", "labels", "class", "target", "y", "标签", "类别", "分类标签", "目标", "目标值")
 _ID_NAME = re.compile(
     r"(.*[_\s.-])?(id|ids|uuid|guid|key|index|idx|rowid|row|no|nr)|.*[a-z]I[dD]|unnamed: \d+|编号|序号|.*编号|.*ID"
 )
@@ -98,13 +98,16 @@ def infer_task(
 
 def _ambiguous(column: Column, values: pl.Series, distinct: int) -> bool:
     """Whether whole numbers, three to MAX_CLASSES of them, could be classes as well as amounts."""
-    names_classes = column.name.lower() in _CLASS_NAMES or column.name in samples.TARGETS.values()
-    if names_classes or column.kind not in ("number", "category"):
+    if _names_classes(column.name) or column.kind not in ("number", "category"):
         return False
     if not 3 <= distinct <= MAX_CLASSES:
         return False
     whole = category(values, ()).drop_nulls().unique()
     return bool(whole.str.contains(r"^[+-]?\d{1,9}$").all())
+
+
+def _names_classes(name: str) -> bool:
+    return name.lower() in _CLASS_NAMES
 
 
 def _sure_targets(names: Sequence[str], config: DataConfig) -> tuple[str, ...]:
@@ -242,15 +245,12 @@ def _string_column(series: pl.Series, missing: tuple[str, ...]) -> Column:
     look = _look(series, missing)
     if not len(look.cells):
         return _verbatim(series) or Column(name, "ignore", Note("data.kind.empty"))
+    if _share(image_path_flags(look.cells)) >= 0.95:
+        return Column(name, "image", Note("data.kind.image_path"))
     if look.distinct == 1:
         sparse = _sparse(series, missing)
         if sparse:
             return sparse
-    if (
-        _share(look.cells.str.to_lowercase().str.contains(rf"({'|'.join(map(re.escape, IMAGE_SUFFIXES))})$"))
-        >= 0.95
-    ):
-        return Column(name, "image", Note("data.kind.image_path"))
     return (
         _date_column(name, look)
         or _boolean_column(name, look)
@@ -409,7 +409,8 @@ def _numeric_target(series: pl.Series) -> Column:
         present = present.drop_nans()
     distinct = present.n_unique()
     whole = series.dtype.is_integer() or bool((present == present.round()).all())
-    if whole and (distinct <= 2 or (distinct <= MAX_CLASSES and distinct * 2 <= len(present))):
+    few = distinct <= 2 or (distinct <= MAX_CLASSES and distinct * 2 <= len(present))
+    if whole and (few or _names_classes(series.name)):
         return Column(series.name, "category", Note("data.kind.target_few", distinct=distinct))
     return Column(series.name, "number", Note("data.kind.target_amount", distinct=distinct))
 

@@ -179,7 +179,7 @@ def _cast(
         series = frame[name]
         cast = values(series, column, config.missing)
         wrong = misfits(series, cast, column, config.missing)
-        if name in free and len(wrong) > config.max_bad_rows * len(series):
+        if name in free and series.dtype == pl.String and len(wrong) > config.max_bad_rows * len(series):
             found[name] = column = without_form(series, config.missing)
             cast, wrong = values(series, column, config.missing), wrong.clear()
         for position in wrong:

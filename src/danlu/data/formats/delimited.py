@@ -186,7 +186,7 @@ def _fast(chunk: bytes, layout: Layout, schema: dict[str, pl.DataType]) -> pl.Da
             schema=schema,
             glob=False,
         )
-    except pl.exceptions.ComputeError:
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return None
     # polars fills a short row with nulls; without a null in the last column there is none.
     if frame.width > 1 and frame.to_series(-1).null_count():

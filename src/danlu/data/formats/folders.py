@@ -1,6 +1,6 @@
 """Folders with one subfolder per class: images as paths, texts as their content. Hidden files are not seen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -44,7 +44,15 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
-def _tables(source, suffixes, column, value):  # type: ignore[no-untyped-def]
+def image_path_flags(cells: pl.Series) -> pl.Series:
+    """Whether each text ends like the name of an image file."""
+    endings = "|".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
+    return cells.str.contains(rf"(?i)\.({endings})\s*$")
+
+
+def _tables(
+    source: Source, suffixes: tuple[str, ...], column: str, value: Callable[[Path], str]
+) -> Iterator[Table]:
     assert source.path is not None
     files = files_below(source.path, suffixes)
     labels = [_label(path, source.path) for path in files]

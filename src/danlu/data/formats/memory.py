@@ -43,11 +43,9 @@ def frame_of_array(
         columns = list(names) if names is not None else [f"x{i}" for i in range(array.shape[1])]
         if len(columns) != array.shape[1]:
             raise DanluError("data.array_width", found=array.shape[1], expected=len(columns))
-        return (
-            frame_of_columns({c: array[:, i] for i, c in enumerate(columns)})
-            if array.dtype == object
-            else (pl.DataFrame({c: np.ascontiguousarray(array[:, i]) for i, c in enumerate(columns)}))
-        )
+        if array.dtype == object:
+            return frame_of_columns({c: array[:, i].tolist() for i, c in enumerate(columns)})
+        return pl.DataFrame({c: np.ascontiguousarray(array[:, i]) for i, c in enumerate(columns)})
     if not is_feature_shape(array):
         raise DanluError("data.array_shape", shape=str(array.shape), dtype=str(array.dtype))
     is_image = array.dtype == np.uint8

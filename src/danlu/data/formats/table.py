@@ -3,7 +3,9 @@
 import gzip
 import io
 import sys
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -11,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import polars as pl
 
 from danlu.data.examples import ROW, BadRow
+from danlu.errors import DanluError
 from danlu.words import Note
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -68,6 +71,15 @@ def opened(path: Path) -> BinaryIO:
     with path.open("rb") as stream:
         gzipped = stream.read(2) == GZIP_MAGIC
     return cast("BinaryIO", gzip.open(path)) if gzipped else path.open("rb")
+
+
+@contextmanager
+def refused_if_damaged(name: str) -> Iterator[None]:
+    """A compressed file that breaks off is the user's to mend: DanluError that names it."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DanluError("data.damaged_file", file=name, why=str(error)) from None
 
 
 def seekable(source: Source) -> Path | io.BytesIO:
