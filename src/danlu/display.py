@@ -7,13 +7,10 @@ import html
 import sys
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
+from typing import Any, Protocol, TextIO, TypeVar
 
 from danlu.events import Doing, Event, Told, Trained
 from danlu.words import say
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -34,9 +31,9 @@ class Display(Protocol):
         ...
 
 
-def shown(events: Generator[Event, None, T], display: Display | None = None) -> T:
+def shown(events: Generator[Event, None, T], display: Display | None = None, *, quiet: bool = False) -> T:
     """What the generator returns, its events shown on the way; Ctrl-C always reaches the generator."""
-    display = display or display_here()
+    display = display or (Quiet() if quiet else display_here())
     try:
         event = next(events)
         while True:
@@ -53,7 +50,7 @@ def shown(events: Generator[Event, None, T], display: Display | None = None) -> 
 
 
 def display_here(stream: TextIO | None = None) -> Display:
-    """The display that suits the place: a notebook, a terminal, or plain lines; `stream` is stdout if not given."""
+    """The display that suits the place: notebook, terminal or plain lines; `stream` is stdout if not given."""
     stream = stream or sys.stdout
     if _in_notebook():
         return Notebook()
@@ -99,7 +96,7 @@ class Terminal:
         from rich.console import Console
         from rich.live import Live
 
-        self._console: Console = Console(file=stream, width=width, highlight=False)
+        self._console = Console(file=stream, width=width, highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
         self._drawn_at = 0.0
@@ -191,7 +188,7 @@ def bar(fraction: float, width: int) -> str:
 
 
 def clock(duration_s: float) -> str:
-    """"45s", "3m05s" or "2h07m"."""
+    """ "45s", "3m05s" or "2h07m"."""
     seconds = round(duration_s)
     if seconds < 60:
         return f"{seconds}s"

@@ -4,25 +4,20 @@ typer writes its own headings in English and wraps by characters; Chinese needs 
 """
 
 import difflib
-import shutil
-import unicodedata
-from collections.abc import Iterable
 from typing import Any
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from danlu.errors import DanluError
+from danlu.layout import definitions, wrapped
 from danlu.words import say
-
-LONGEST_NAME = 24  # terminal cells; a longer option name gets a line of its own
-NOT_FIRST = "，。、：；！？）》」』”’…,.:;!?)]}%"  # a line never begins with these
 
 
 class Verb(TyperCommand):
     """One verb; its `help` is the summary, its `epilog` the examples."""
 
-    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Writes the page in the user's language."""
         formatter.write(page(self, ctx))
 
@@ -30,11 +25,11 @@ class Verb(TyperCommand):
 class Verbs(TyperGroup):
     """All verbs."""
 
-    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Writes the page in the user's language."""
         formatter.write(page(self, ctx))
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The verb of this name; raises DanluError with the nearest ones where there is none."""
         if cmd_name in self.commands or ctx.resilient_parsing or cmd_name.startswith("-"):
             return self.commands.get(cmd_name)
@@ -42,12 +37,14 @@ class Verbs(TyperGroup):
         raise DanluError("cli.no_such_verb", verb=cmd_name, nearest=", ".join(near))
 
 
-def page(command: TyperCommand | TyperGroup, ctx: typer.Context) -> str:
+def page(command: TyperCommand | TyperGroup, ctx: Any) -> str:
     """Usage, summary, arguments, options, verbs and examples of `command`."""
-    params = [p for p in command.get_params(ctx) if not p.hidden]
+    params = command.get_params(ctx)
     arguments = [(str(p.metavar), p.help or "") for p in params if isinstance(p, TyperArgument)]
     options = [(_option_names(p), _option_help(p)) for p in params if isinstance(p, TyperOption)]
-    verbs = [(name, (c.help or "").partition("\n")[0]) for name, c in getattr(command, "commands", {}).items()]
+    verbs = [
+        (name, (c.help or "").partition("\n")[0]) for name, c in getattr(command, "commands", {}).items()
+    ]
     usage = [ctx.command_path, *(name for name, _ in arguments), "VERB" if verbs else "", "[OPTIONS]"]
     blocks = [
         say("cli.usage", usage=" ".join(filter(None, usage))),
@@ -69,39 +66,8 @@ def usage_error(error: typer.TyperException) -> str:
     return f"{message}\n{say('cli.see_help', command=ctx.command_path)}" if ctx else message
 
 
-def wrapped(text: str, indent: str = "", width: int | None = None) -> list[str]:
-    """Lines of at most `width` terminal cells; Chinese breaks between any two characters, but not before a comma."""
-    width = width or min(shutil.get_terminal_size().columns, 100)
-    lines, line = [], indent
-    for piece in _pieces(text):
-        if cells(line + piece.rstrip()) > width and line.strip():
-            lines.append(line.rstrip())
-            line = indent
-        line += piece.lstrip() if line == indent else piece
-    return [*lines, line.rstrip()]
-
-
-def cells(text: str) -> int:
-    """Width of `text` on a terminal."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def table(rows: Iterable[tuple[str, str]], indent: str = "  ", longest: int = LONGEST_NAME) -> list[str]:
-    """Lines of two columns, the second wrapped beside the first."""
-    rows = list(rows)
-    left = min(max((cells(name) for name, _ in rows), default=0), longest) + 2
-    margin = indent + " " * left
-    lines = []
-    for name, text in rows:
-        first, *rest = wrapped(text, margin)
-        beside = cells(name) + 2 <= left
-        head = indent + name + " " * (left - cells(name)) + first[len(margin) :] if beside else indent + name
-        lines += [head.rstrip(), *([] if beside else [first]), *rest]
-    return lines
-
-
 def _section(heading: str, rows: list[tuple[str, str]]) -> str:
-    return "\n".join([say(heading), *table(rows)]) if rows else ""
+    return "\n".join([say(heading), *definitions(rows)]) if rows else ""
 
 
 def _examples(epilog: str | None) -> str:
@@ -109,12 +75,18 @@ def _examples(epilog: str | None) -> str:
 
 
 def _option_names(option: TyperOption) -> str:
-    return ", ".join(option.opts) + ("" if option.is_flag else f" {option.metavar}")
+    return ", ".join(sorted(option.opts, key=len, reverse=True)) + (
+        "" if option.is_flag else f" {option.metavar}"
+    )
 
 
 def _option_help(option: TyperOption) -> str:
     """typer's own options have English help; ours is in the user's language already."""
-    known = {"help": "cli.option_help", "install_completion": "cli.install", "show_completion": "cli.show_completion"}
+    known = {
+        "help": "cli.option_help",
+        "install_completion": "cli.install",
+        "show_completion": "cli.show_completion",
+    }
     return say(known[option.name]) if option.name in known else option.help or ""
 
 
@@ -127,17 +99,6 @@ def _usage_message(error: typer.TyperException) -> str:
     if param is None:
         return error.format_message()
     name = str(param.metavar if isinstance(param, TyperArgument) else param.opts[0])
-    return say("cli.bad_value", name=name, why=error.message) if error.message else say("cli.missing", name=name)
-
-
-def _pieces(text: str) -> list[str]:
-    """Pieces between which a line may break: words with the space before them, and single Chinese characters."""
-    pieces: list[str] = []
-    for c in text:
-        wide = cells(c) == 2
-        after_wide = bool(pieces) and cells(pieces[-1][-1:]) == 2
-        if not pieces or (c not in NOT_FIRST and (c == " " or wide or after_wide)):
-            pieces.append(c)
-        else:
-            pieces[-1] += c
-    return pieces
+    return (
+        say("cli.bad_value", name=name, why=error.message) if error.message else say("cli.missing", name=name)
+    )

@@ -1,4 +1,4 @@
-"""A commented recipe and the schema of recipes, written from the fields of Recipe, so that neither drifts from it."""
+"""A commented recipe and the schema of recipes, written from the fields of Recipe, so that neither drifts."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -44,8 +44,16 @@ def recipe_text(task: str, family: str, settings: type[BaseModel] | None = None)
 
 
 def schema_text() -> str:
-    """JSON Schema of a recipe; an editor that reads the recipe's first line completes and checks keys by it."""
+    """JSON Schema of a recipe; an editor that reads a recipe's first line completes and checks keys by it."""
     return json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n"
+
+
+def settings_of(family: str, config: type[BaseModel]) -> list[tuple[str, str]]:
+    """The settings of a family with their defaults, and what they mean."""
+    return [
+        (f"model.{name}={_flow(field.get_default())}", _meaning(f"{family}.{name}", field))
+        for name, field in config.model_fields.items()
+    ]
 
 
 def _fields(config: type[BaseModel], given: Mapping[str, Any], indent: str, parents: str) -> Iterator[str]:
@@ -54,7 +62,7 @@ def _fields(config: type[BaseModel], given: Mapping[str, Any], indent: str, pare
 
 
 def _field(name: str, field: FieldInfo, given: Any, indent: str, parents: str) -> Iterator[str]:
-    """The lines of one key: a section with its keys below it, or the key as given or, commented out, at its default."""
+    """The lines of one key: a section and its keys; or the key as given, else commented out at its default."""
     path = parents + name
     inner = field.annotation
     if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -63,8 +71,15 @@ def _field(name: str, field: FieldInfo, given: Any, indent: str, parents: str) -
         return
     value = field.get_default() if given is None else given
     mark = "# " if given is None else ""
-    comment = "; ".join(filter(None, [_description(path, field), _choices(field.annotation)]))
-    yield f"{indent}{mark}{name}: {_flow(value)}" + (f"  # {comment}" if comment else "")
+    meaning = _meaning(path, field)
+    yield f"{indent}{mark}{name}: {_flow(value)}" + (f"  # {meaning}" if meaning else "")
+
+
+def _meaning(path: str, field: FieldInfo) -> str:
+    """The description in the user's language, and the words among which the key may choose."""
+    english = field.description or ""
+    description = CHINESE.get(path, english) if language() == "zh" else english
+    return "; ".join(filter(None, [description, _choices(field.annotation)]))
 
 
 def _flow(value: Any) -> str:
@@ -75,11 +90,6 @@ def _flow(value: Any) -> str:
         .removesuffix("\n...\n")
         .strip()
     )
-
-
-def _description(path: str, field: FieldInfo) -> str:
-    english = field.description or ""
-    return CHINESE.get(path, english) if language() == "zh" else english
 
 
 def _choices(annotation: Any) -> str:

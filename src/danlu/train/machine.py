@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from danlu.data.store import Store
 from danlu.errors import DanluError
+from danlu.train.plan import cores
 
 PACKAGES = ("danlu", "torch", "numpy", "polars", "safetensors", "tokenizers", "scikit-learn", "Pillow")
 
@@ -87,8 +88,8 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": processor(),
+        "cores": cores(),
         "memory_bytes": memory_bytes(),
         "cuda": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "versions": {name: version(name) for name in PACKAGES},
@@ -108,7 +109,8 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]

@@ -9,7 +9,9 @@ from danlu.errors import DanluError
 from danlu.recipe import EarlyStopping, Frozen, TrainConfig
 from danlu.words import Note
 
-STEP_FLOPS_PER_THREAD = 2e7  # below this a step ends before a second thread has woken (measured: MLP 64 → 64, batch 64)
+STEP_FLOPS_PER_THREAD = (
+    2e7  # below this a step ends before a second thread has woken (measured: MLP 64 → 64, batch 64)
+)
 FALLBACK: dict[str, Any] = {
     "epochs": 20,
     "batch_size": 64,
@@ -125,8 +127,12 @@ def plan_of(
 
 def threads_for(step_flops: float) -> int:
     """Threads that a step of so many floating-point operations can use: one below the cost of waking a second."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, int(step_flops // STEP_FLOPS_PER_THREAD)))
+    return max(1, min(cores(), int(step_flops // STEP_FLOPS_PER_THREAD)))
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _given(asked: TrainConfig) -> dict[str, Any]:
@@ -135,7 +141,16 @@ def _given(asked: TrainConfig) -> dict[str, Any]:
 
 
 def _kept(asked: TrainConfig) -> dict[str, Any]:
-    same = ("time_limit", "batch_tokens", "accumulate", "momentum", "betas", "step_size", "step_gamma", "checkpoint_every")
+    same = (
+        "time_limit",
+        "batch_tokens",
+        "accumulate",
+        "momentum",
+        "betas",
+        "step_size",
+        "step_gamma",
+        "checkpoint_every",
+    )
     return {name: getattr(asked, name) for name in same}
 
 
@@ -147,23 +162,44 @@ def _refuse_contradictions(asked: TrainConfig) -> None:
 
 def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int) -> int:
     """Steps between validations: an epoch, more often in a long epoch, less often where epochs are tiny."""
-    cost_in_steps = max(1.0, per_epoch * validation_rows / max(rows, 1) / 3)  # a forward pass is a third of a step
+    cost_in_steps = max(
+        1.0, per_epoch * validation_rows / max(rows, 1) / 3
+    )  # a forward pass is a third of a step
     rarely = math.ceil(cost_in_steps / 0.1)  # validation takes at most a tenth of the time …
     if per_epoch >= 1000:
         return max(per_epoch // 4, min(rarely, per_epoch))
-    whole = max(1, round(min(rarely, steps / 20) / per_epoch))  # … unless that leaves fewer than 20 validations
+    whole = max(
+        1, round(min(rarely, steps / 20) / per_epoch)
+    )  # … unless that leaves fewer than 20 validations
     return min(steps, whole * per_epoch)
 
 
 def _notes(plan: Plan) -> list[Note]:
     epochs = plan.steps / plan.steps_per_epoch
-    limit = Note("train.plan_limit", seconds=round(plan.time_limit)) if plan.time_limit else Note("train.plan_no_limit")
+    limit = (
+        Note("train.plan_limit", seconds=round(plan.time_limit))
+        if plan.time_limit
+        else Note("train.plan_no_limit")
+    )
     size = plan.batch_size or plan.batch_tokens
     unit = Note("train.rows" if plan.batch_size else "train.tokens")
     return [
         Note(
-            "train.plan", steps=plan.steps, epochs=round(epochs, 1), size=size, unit=unit, optimizer=plan.optimizer,
-            learning_rate=f"{plan.learning_rate:.3g}", schedule=plan.schedule, limit=limit,
+            "train.plan",
+            steps=plan.steps,
+            epochs=round(epochs, 1),
+            size=size,
+            unit=unit,
+            optimizer=plan.optimizer,
+            learning_rate=f"{plan.learning_rate:.3g}",
+            schedule=plan.schedule,
+            limit=limit,
         ),
-        Note("train.machine", device=plan.device, threads=plan.threads, precision=plan.precision, metric=plan.metric),
+        Note(
+            "train.machine",
+            device=plan.device,
+            threads=plan.threads,
+            precision=plan.precision,
+            metric=plan.metric,
+        ),
     ]

@@ -1,3 +1,264 @@
 """What `cli` says: key → (English, Chinese)."""
 
-WORDS: dict[str, tuple[str, str]] = {}
+WORDS: dict[str, tuple[str, str]] = {
+    # help pages
+    "cli.help": (
+        "From a data file to a trained, honestly measured, explained and running model, in one command.",
+        "炼丹炉：一条命令，从数据文件到训练好、测得实、说得清、用得上的模型。",
+    ),
+    "cli.usage": ("Usage: {usage}", "用法：{usage}"),
+    "cli.verbs": ("Verbs:", "命令："),
+    "cli.arguments": ("Arguments:", "参数："),
+    "cli.options": ("Options:", "选项："),
+    "cli.examples": ("Examples:", "示例："),
+    "cli.version": ("Show the version and exit.", "显示版本号。"),
+    "cli.option_help": ("Show this page and exit.", "显示本页。"),
+    "cli.install": ("Install completion for this shell.", "为当前的 shell 安装自动补全。"),
+    "cli.show_completion": (
+        "Show the completion script, to copy or adapt it.",
+        "显示自动补全脚本，供复制或修改。",
+    ),
+    "cli.language": (
+        "Language of messages and reports; by default that of DANLU_LANG or of the system.",
+        "提示和报告所用的语言；默认取 DANLU_LANG，否则随系统。",
+    ),
+    "cli.run": ("A run folder, such as runs/reviews.", "运行目录，例如 runs/reviews。"),
+    "cli.train": (
+        "Train a model on your data, measure it, and keep everything in a run folder.\n"
+        "What is not given is inferred from the data and told with its reason: target, task, columns, model, batch "
+        "size, precision. Ctrl-C ends the training early and leaves a usable run.",
+        "用您的数据训练并评估一个模型，一切都存进运行目录。\n"
+        "没有指定的内容会从数据推断，并说明理由：目标列、任务、列类型、模型、批大小、精度。按 Ctrl-C 可提前结束，仍会留下可用的结果。",
+    ),
+    "cli.train.data": (
+        "One or several tables (CSV, TSV, JSON, Parquet, Arrow, Excel, NPZ), a folder of images or texts by class, IDX "
+        "files, a glob, sample:digits and the like, hf://datasets/...; or one recipe.yaml. KEY=VALUE lays a setting "
+        "of the recipe over all that, such as train.epochs=20.",
+        "一个或多个表格（CSV、TSV、JSON、Parquet、Arrow、Excel、NPZ）、按类别分目录的图像或文本、IDX 文件、通配符、"
+        "sample:digits 之类的示例数据、hf://datasets/...；或一个 recipe.yaml。KEY=VALUE 直接改配方里的设置，例如 train.epochs=20。",
+    ),
+    "cli.train.target": (
+        "Column to predict; several are separated by commas, or the option is repeated.",
+        "要预测的列；多列用逗号隔开，或重复写此选项。",
+    ),
+    "cli.train.task": (
+        "What to learn, such as tabular-regression or text-classification.",
+        "学什么，例如 tabular-regression 或 text-classification。",
+    ),
+    "cli.train.model": (
+        "Family of models; `danlu models` lists them. auto chooses.",
+        "模型族，见 `danlu models`；auto 自动选择。",
+    ),
+    "cli.train.out": (
+        "Folder of the run; by default a new one below runs/.",
+        "运行目录；默认在 runs/ 下新建。",
+    ),
+    "cli.train.time_limit": ("Time for the whole run: 45s, 10m, 1h30m.", "整个运行的时限：45s、10m、1h30m。"),
+    "cli.train.cv": ("Also cross-validate in so many folds.", "另做几折交叉验证。"),
+    "cli.train.seed": ("The same seed gives the same result.", "相同的种子得到相同的结果。"),
+    "cli.train.resume": (
+        "Go on with an interrupted run, as if it had never stopped.",
+        "接着训练中断的运行，与从未中断的结果相同。",
+    ),
+    "cli.train.quiet": ("Print nothing but the run folder at the end.", "只在结束时打印运行目录。"),
+    "cli.evaluate": (
+        "Measure a run's model on labelled data that it has not seen.",
+        "用模型没见过的、带答案的数据评估它。",
+    ),
+    "cli.evaluate.data": (
+        "A file or folder that holds the columns of the training data, target included.",
+        "文件或目录，列与训练数据相同，须含目标列。",
+    ),
+    "cli.evaluate.json": ("Print everything that was measured, as JSON.", "以 JSON 打印全部测量结果。"),
+    "cli.predict": (
+        "Apply a run's model to new data.\n"
+        "Answers stand beside the input columns: prediction, and the probability of each class. Without --out a "
+        "terminal shows the first rows, and a pipe gets CSV. Files of any size take constant memory.",
+        "用训练好的模型预测新数据。\n"
+        "结果放在输入列旁边：prediction 以及每个类别的概率。不写 --out 时，终端显示前几行，管道得到 CSV。再大的文件也只占固定的内存。",
+    ),
+    "cli.predict.data": (
+        "A file, a folder or an image; - reads standard input.",
+        "文件、目录或一张图像；- 表示标准输入。",
+    ),
+    "cli.predict.text": (
+        "A single text, instead of DATA; may be repeated.",
+        "不给 DATA，直接给一条文本；可重复。",
+    ),
+    "cli.predict.row": (
+        "A single row as a JSON object, instead of DATA; may be repeated.",
+        "不给 DATA，直接用 JSON 对象给一行；可重复。",
+    ),
+    "cli.predict.out": (
+        "File to write; its name tells the format: .csv, .tsv, .jsonl, .parquet, .arrow.",
+        "输出文件，格式由后缀决定：.csv、.tsv、.jsonl、.parquet、.arrow。",
+    ),
+    "cli.report": (
+        "Tell what a run measured, and where its page is.",
+        "说明一次运行测得了什么，报告页面在哪里。",
+    ),
+    "cli.report.open": ("Open the page in the browser.", "在浏览器中打开报告。"),
+    "cli.runs": ("List the runs below a folder, the newest first.", "列出目录下的各次运行，最新的在前。"),
+    "cli.runs.folder": ("Folder that holds run folders.", "存放运行目录的目录。"),
+    "cli.new": (
+        "Write a commented recipe to standard output: every key, its default and its meaning.",
+        "向标准输出写一份带注释的配方：每个键、默认值和含义。",
+    ),
+    "cli.new.task": (
+        "Task of the recipe, such as text-classification.",
+        "配方的任务，例如 text-classification。",
+    ),
+    "cli.new.model": (
+        "Family of models, whose own settings are then listed too.",
+        "模型族；指定后也列出它自己的设置。",
+    ),
+    "cli.schema": (
+        "Write the JSON Schema of a recipe, by which editors complete and check its keys.",
+        "输出配方的 JSON Schema，编辑器可据此补全和检查。",
+    ),
+    "cli.models": (
+        "List the families of models, or the settings of one.",
+        "列出所有模型族，或某一族的设置。",
+    ),
+    "cli.models.family": ("A family, to see its settings.", "某个模型族，查看它的设置。"),
+    "cli.doctor": (
+        "Examine this machine: versions, processor, memory, accelerators, and what is missing.",
+        "检查这台机器：版本、处理器、内存、加速器，以及缺少什么。",
+    ),
+    # mistakes on the command line
+    "cli.see_help": ("See: {command} --help", "查看帮助：{command} --help"),
+    "cli.no_such_verb": (
+        'danlu has no verb "{verb}". Nearest: {nearest}.',
+        "没有“{verb}”这个命令。最接近的有：{nearest}。",
+    ),
+    "cli.no_such_option": ("No such option: {option}.", "没有 {option} 这个选项。"),
+    "cli.no_such_option_near": (
+        "No such option: {option}. Nearest: {nearest}.",
+        "没有 {option} 这个选项。最接近的有：{nearest}。",
+    ),
+    "cli.missing": ("{name} is missing.", "缺少 {name}。"),
+    "cli.bad_value": ("{name}: {why}", "{name} 的值不对：{why}"),
+    "cli.no_data": (
+        "Give data or a recipe: danlu train reviews.csv --target label. To try danlu without data of your own: "
+        "danlu train sample:digits",
+        "请给出数据或配方：danlu train reviews.csv --target label。还没有数据可以先试：danlu train sample:digits",
+    ),
+    "cli.resume_alone": (
+        "A resumed run goes on as it was asked for, so --resume takes no data, options or settings. "
+        "Use: danlu train --resume {run}",
+        "接着训练时一切照旧，--resume 不能再带数据、选项或设置。请用：danlu train --resume {run}",
+    ),
+    "cli.recipe_alone": (
+        "{recipe} is a recipe and names its own data, but more was given: {others}. Set data.files in the recipe, or "
+        "leave the recipe out.",
+        "{recipe} 是配方，数据由它指定，但又给了：{others}。请在配方里写 data.files，或不用配方。",
+    ),
+    "cli.one_input": (
+        "Give one of DATA, --text or --row: danlu predict RUN new.csv",
+        "请在 DATA、--text、--row 中给出一种：danlu predict RUN new.csv",
+    ),
+    "cli.not_json": (
+        "--row: {got} is not JSON: {why}. Write it like '{{\"age\": 41}}'.",
+        "--row：{got} 不是有效的 JSON：{why}。写法如 '{{\"age\": 41}}'。",
+    ),
+    "cli.not_a_row": (
+        "--row: {got} is no object of columns. Write it like '{{\"age\": 41}}'.",
+        "--row：{got} 不是由列组成的对象。写法如 '{{\"age\": 41}}'。",
+    ),
+    "cli.file_trouble": ("{file}: {why}", "{file}：{why}"),
+    # progress
+    "display.warning": ("! {note}", "！{note}"),
+    "display.epoch": ("epoch {epoch}", "第 {epoch} 轮"),
+    "display.loss": ("loss {loss}", "损失 {loss}"),
+    "display.best": ("best {best}", "最佳 {best}"),
+    "display.speed": ("{rows} rows/s", "{rows} 行/秒"),
+    "display.left": ("{time} left", "还需 {time}"),
+    # answers
+    "output.unknown_format": (
+        "{file}: the name tells no format that danlu writes. Known: {known}.",
+        "{file}：从文件名看不出可写的格式。支持：{known}。",
+    ),
+    "output.no_folder": (
+        "{file}: there is no folder {folder}. Make it first.",
+        "{file}：没有 {folder} 这个目录，请先建好。",
+    ),
+    "output.more": (
+        "These are the first {rows} rows; --out FILE writes all.",
+        "以上是前 {rows} 行；用 --out FILE 写出全部。",
+    ),
+    # runs and reports
+    "runs.run": ("run", "运行"),
+    "runs.task": ("task", "任务"),
+    "runs.model": ("model", "模型"),
+    "runs.measured": ("measured [95 %]", "测得 [95%]"),
+    "runs.baseline": ("baseline", "对照"),
+    "runs.rows": ("rows", "行数"),
+    "runs.took": ("took", "用时"),
+    "runs.when": ("when", "时间"),
+    "runs.none": (
+        "{folder}: no runs here. Make one: danlu train sample:digits",
+        "{folder}：这里还没有运行。先来一次：danlu train sample:digits",
+    ),
+    "overview.target": ("{target}, measured on {rows} rows:", "{target}（在 {rows} 行上测得）："),
+    "overview.page": ("Report: {page}", "报告：{page}"),
+    # a new recipe
+    "new.schema": (
+        "Editors complete and check this file once `danlu schema > {schema}` stands beside it.",
+        "在旁边执行 `danlu schema > {schema}` 之后，编辑器就能补全和检查本文件。",
+    ),
+    "new.commented": (
+        'A key behind "#" is at its default; take the "#" away to change it. null: chosen to suit task and data.',
+        "“#”之后的键都是默认值，要改就去掉“#”。null 表示按任务和数据自动选择。",
+    ),
+    # the doctor
+    "doctor.danlu": ("danlu", "danlu"),
+    "doctor.packages": ("packages", "依赖包"),
+    "doctor.torch": ("torch", "torch"),
+    "doctor.processor": ("processor", "处理器"),
+    "doctor.cores": (
+        "{name}, {cores} of {all} cores for this process, {threads} threads",
+        "{name}，本进程可用 {all} 核中的 {cores} 核，{threads} 个线程",
+    ),
+    "doctor.memory": ("memory", "内存"),
+    "doctor.disk": ("disk", "磁盘"),
+    "doctor.disk_free": ("{free} free in {folder}", "{folder} 剩余 {free}"),
+    "doctor.accelerators": ("accelerators", "加速器"),
+    "doctor.none": ("none: the processor computes", "无，用处理器计算"),
+    "doctor.speed": ("speed", "速度"),
+    "doctor.flops": (
+        "{float32} GFLOP/s in float32, {bfloat16} in bfloat16: {verdict}",
+        "float32 每秒 {float32} GFLOP，bfloat16 每秒 {bfloat16}：{verdict}",
+    ),
+    "doctor.bf16_faster": ("bfloat16 is worth trying here", "这台机器值得用 bfloat16"),
+    "doctor.bf16_slower": ("stay with float32 here", "这台机器用 float32 就好"),
+    "doctor.language": ("language", "语言"),
+    "doctor.well": ("All is well.", "一切正常。"),
+    "doctor.missing": (
+        "Missing packages: {packages}. Install them: pip install {install}",
+        "缺少依赖包：{packages}。安装：pip install {install}",
+    ),
+    "doctor.few_threads": (
+        "OMP_NUM_THREADS holds torch to {threads} of {cores} cores. Unset it, unless other work shares this machine.",
+        "OMP_NUM_THREADS 限制 torch 只用 {cores} 核中的 {threads} 核。若没有其他任务共用机器，请取消该变量。",
+    ),
+    "doctor.little_disk": (
+        "Only {free} left in {folder}; a run may need more. Free some, or choose another place with --out.",
+        "{folder} 只剩 {free}，可能不够一次运行。请腾出空间，或用 --out 换个位置。",
+    ),
+    "doctor.little_memory": (
+        "Only {memory} of memory: keep to small files and models, or set train.batch_size lower.",
+        "内存只有 {memory}：请用小一些的数据和模型，或调小 train.batch_size。",
+    ),
+    "doctor.encoding": (
+        "The terminal speaks {encoding}, which cannot show Chinese. Set PYTHONUTF8=1 or a UTF-8 locale.",
+        "终端编码是 {encoding}，无法显示中文。请设置 PYTHONUTF8=1 或 UTF-8 区域。",
+    ),
+    "doctor.no_font": (
+        "No Chinese font is installed, so a browser shows boxes in the report. Install one, such as fonts-noto-cjk.",
+        "没有安装中文字体，浏览器里的报告会显示方框。请安装一种，例如 fonts-noto-cjk。",
+    ),
+    "doctor.no_driver": (
+        "torch is built for CUDA {cuda} but finds no device. Check the driver with nvidia-smi.",
+        "torch 按 CUDA {cuda} 编译，却找不到设备。请用 nvidia-smi 检查驱动。",
+    ),
+}

@@ -1,0 +1,314 @@
+"""The command line: each verb is one call. Imports nothing heavy before a verb runs."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from danlu import __version__
+from danlu.errors import DanluError
+from danlu.helptext import Verb, Verbs, usage_error
+from danlu.layout import definitions
+from danlu.words import say
+
+if TYPE_CHECKING:
+    from danlu.recipe import Recipe
+
+Action = TypeVar("Action", bound=Callable[..., None])
+
+app = typer.Typer(
+    cls=Verbs,
+    help=say("cli.help"),
+    epilog="danlu train sample:digits --model cnn\ndanlu train reviews.csv --target label",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is told on stderr and ends with exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except DanluError as error:
+        code = _refused(str(error))
+    except typer.TyperException as error:
+        code = _refused(usage_error(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        code = _refused(say("cli.file_trouble", file=error.filename, why=error.strerror))
+    sys.exit(code)
+
+
+def _refused(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 2
+
+
+def _speak(language: str | None) -> str | None:
+    """From here on every sentence is in this language, also those of child processes."""
+    if language:
+        os.environ["DANLU_LANG"] = language
+    return language
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"danlu {__version__}")
+        raise typer.Exit
+
+
+def _command(name: str, examples: str) -> Callable[[Action], Action]:
+    """Register a verb under `name`, with its help in the user's language."""
+    return app.command(name, cls=Verb, help=say(f"cli.{name}"), epilog=examples)
+
+
+Language = Annotated[
+    Literal["en", "zh"] | None,
+    typer.Option("--language", metavar="en|zh", help=say("cli.language"), callback=_speak, is_eager=True),
+]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help=say("cli.run"), show_default=False)]
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help=say("cli.version"), callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of danlu itself."""
+
+
+@_command(
+    "train",
+    """\
+danlu train reviews.csv --target label
+danlu train photos/ --model cnn --time-limit 10m --out runs/photos
+danlu train part1.csv part2.csv --target price --cv 5 train.epochs=50
+danlu train recipe.yaml train.learning_rate=1e-3
+danlu train --resume runs/reviews""",
+)
+def train(
+    data: Annotated[
+        list[str] | None, typer.Argument(metavar="DATA... [KEY=VALUE]...", help=say("cli.train.data"))
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", metavar="COLUMN", help=say("cli.train.target"))
+    ] = None,
+    task: Annotated[str | None, typer.Option(metavar="TASK", help=say("cli.train.task"))] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="FAMILY", help=say("cli.train.model"))
+    ] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="RUN", help=say("cli.train.out"))] = None,
+    time_limit: Annotated[str | None, typer.Option(metavar="TIME", help=say("cli.train.time_limit"))] = None,
+    cv: Annotated[int | None, typer.Option(metavar="FOLDS", help=say("cli.train.cv"))] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help=say("cli.train.seed"))] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help=say("cli.train.resume"))] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=say("cli.train.quiet"))] = False,
+    language: Language = None,
+) -> None:
+    """Train a model and evaluate it, into a run folder."""
+    options = {
+        "target": [name.strip() for given in target or () for name in given.split(",")] or None,
+        "task": task,
+        "model": model,
+        "time_limit": time_limit,
+        "cv": cv,
+        "seed": seed,
+    }
+    asked = {name: value for name, value in options.items() if value is not None}
+    if resume and (data or asked or out):
+        raise DanluError("cli.resume_alone", run=resume)
+    if not resume and not data:
+        raise DanluError("cli.no_data")
+
+    from danlu import api
+    from danlu.display import shown
+
+    events = api.resuming(resume) if resume else api.training(_recipe(data or [], asked), out)
+    run = shown(events, quiet=quiet)
+    if quiet:
+        print(run)
+
+
+@_command(
+    "evaluate",
+    """\
+danlu evaluate runs/reviews test.csv
+danlu evaluate runs/reviews test.csv --json > measured.json""",
+)
+def evaluate(
+    run: RunFolder,
+    data: Annotated[str, typer.Argument(metavar="DATA", help=say("cli.evaluate.data"), show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help=say("cli.evaluate.json"))] = False,
+    language: Language = None,
+) -> None:
+    """Measure a run's model on labelled data."""
+    from danlu import api
+    from danlu.overview import report_lines
+
+    report = api.evaluate(run, data)
+    _print(json.dumps(report, ensure_ascii=False, indent=1) if as_json else report_lines(report))
+
+
+@_command(
+    "predict",
+    """\
+danlu predict runs/reviews new.csv --out answers.csv
+cat new.csv | danlu predict runs/reviews - > answers.csv
+danlu predict runs/reviews --text "a joy from start to end"
+danlu predict runs/houses --row '{"rooms": 3, "area": 82.5}'
+danlu predict runs/digits photo.png""",
+)
+def predict(
+    run: RunFolder,
+    data: Annotated[str | None, typer.Argument(metavar="[DATA|-]", help=say("cli.predict.data"))] = None,
+    text: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.predict.text"))] = None,
+    row: Annotated[list[str] | None, typer.Option(metavar="JSON", help=say("cli.predict.row"))] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.predict.out"))
+    ] = None,
+) -> None:
+    """Apply a run's model to new data."""
+    if sum(map(bool, (data, text, row))) != 1:
+        raise DanluError("cli.one_input")
+
+    from danlu import api, output
+
+    file = output.writable(out) if out else None
+    rows = [_json_row(given) for given in row] if row else text
+    predictor = api.load(run)
+    frames = iter([predictor.predict(rows)]) if rows else predictor.predict_stream(str(data))
+    if file:
+        output.write_file(frames, file)
+    elif sys.stdout.isatty():
+        _print(output.preview(frames))
+    else:
+        output.write_standard_output(frames)
+
+
+@_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")
+def report(
+    run: RunFolder,
+    browser: Annotated[bool, typer.Option("--open", help=say("cli.report.open"))] = False,
+    language: Language = None,
+) -> None:
+    """Tell what a run measured, and where its page is."""
+    from danlu.overview import report_lines
+    from danlu.run import Run
+
+    found = Run.open(run)
+    _print([*report_lines(found.report), say("overview.page", page=str(found.report_html))])
+    if browser:
+        import webbrowser
+
+        webbrowser.open(found.report_html.resolve().as_uri())
+
+
+@_command("runs", "danlu runs\ndanlu runs experiments")
+def runs(
+    folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help=say("cli.runs.folder"))] = "runs",
+) -> None:
+    """List the runs below a folder."""
+    from danlu.overview import runs_table
+
+    _print(runs_table(folder))
+
+
+@_command(
+    "new",
+    """\
+danlu new text-classification > recipe.yaml
+danlu new image-classification --model resnet > recipe.yaml""",
+)
+def new(
+    task: Annotated[str, typer.Argument(metavar="TASK", help=say("cli.new.task"), show_default=False)],
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="FAMILY", help=say("cli.new.model"))
+    ] = "auto",
+    language: Language = None,
+) -> None:
+    """Write a commented recipe."""
+    from danlu.flow.material import task_named
+    from danlu.models import family_named
+    from danlu.newrecipe import recipe_text
+
+    settings = None if model == "auto" else family_named(model).config
+    _print(recipe_text(task_named(task).name, model, settings))
+
+
+@_command("schema", "danlu schema > recipe.schema.json")
+def schema() -> None:
+    """Write the JSON Schema of a recipe."""
+    from danlu.newrecipe import schema_text
+
+    _print(schema_text())
+
+
+@_command("models", "danlu models\ndanlu models gru")
+def models(
+    family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help=say("cli.models.family"))] = None,
+) -> None:
+    """List the families of models, or the settings of one."""
+    from danlu.models import FAMILIES, family_named
+    from danlu.newrecipe import settings_of
+
+    if family:
+        _print(definitions(settings_of(family, family_named(family).config)))
+    else:
+        _print(definitions((name, say(each.summary)) for name, each in FAMILIES.items()))
+
+
+@_command("doctor", "danlu doctor")
+def doctor() -> None:
+    """Tell what this machine has, and what is missing."""
+    from danlu.doctor import advice, facts
+
+    _print(definitions((str(fact.name), str(fact.value)) for fact in facts()))
+    found = [str(note) for note in advice()]
+    _print(["", *(found or [say("doctor.well")])])
+
+
+def _recipe(arguments: list[str], asked: dict[str, Any]) -> "Recipe":
+    """The recipe of data files or a recipe file, with options and then `key=value` settings laid over it."""
+    from danlu.api import recipe_of
+    from danlu.recipe import Recipe, with_overrides
+
+    settings = [a for a in arguments if _is_setting(a, set(Recipe.model_fields))]
+    files = [a for a in arguments if a not in settings]
+    recipes = [file for file in files if file.endswith((".yaml", ".yml"))]
+    if recipes and len(files) > 1:
+        raise DanluError(
+            "cli.recipe_alone", recipe=recipes[0], others=" ".join(f for f in files if f != recipes[0])
+        )
+    base = recipe_of(recipe=recipes[0], **asked) if recipes else recipe_of(files, **asked)
+    return Recipe.of(with_overrides(base.model_dump(exclude_unset=True), settings), where="key=value")
+
+
+def _is_setting(argument: str, sections: set[str]) -> bool:
+    """Whether an argument is `key=value` rather than a file whose name holds a "="."""
+    key, equals, _ = argument.partition("=")
+    if not equals or not re.fullmatch(r"[a-z]\w*(\.\w+)*", key):
+        return False
+    return key.partition(".")[0] in sections or not (re.search(r"[/*?]", argument) or Path(argument).exists())
+
+
+def _json_row(text: str) -> dict[str, Any]:
+    try:
+        row = json.loads(text)
+    except ValueError as error:
+        raise DanluError("cli.not_json", got=text[:80], why=str(error)) from None
+    if not isinstance(row, dict):
+        raise DanluError("cli.not_a_row", got=text[:80])
+    return row
+
+
+def _print(text: str | Iterable[str]) -> None:
+    print(text if isinstance(text, str) else "\n".join(text))

@@ -1,0 +1,101 @@
+"""Output: a stream of frames becomes one table file, in constant memory. Knows nothing of models."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from danlu.errors import DanluError
+from danlu.layout import columns
+from danlu.words import say
+
+Target = Path | BinaryIO
+
+PREVIEW_ROWS = 20
+BETWEEN_LABELS = "|"  # the mark by which `danlu.data` divides a cell of several labels
+
+
+def _csv(frames: pl.LazyFrame, to: Target) -> None:
+    _flat(frames).sink_csv(to)
+
+
+def _tsv(frames: pl.LazyFrame, to: Target) -> None:
+    _flat(frames).sink_csv(to, separator="\t")
+
+
+WRITERS: dict[str, Callable[[pl.LazyFrame, Target], Any]] = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".jsonl": lambda frames, to: _without_bytes(frames).sink_ndjson(to),
+    ".parquet": lambda frames, to: frames.sink_parquet(to),
+    ".arrow": lambda frames, to: frames.sink_ipc(to),
+}
+
+
+def writable(file: str | Path) -> Path:
+    """The path of an output file; raises DanluError for an unknown format or a folder that is not there."""
+    path = Path(file)
+    if path.suffix.lower() not in WRITERS:
+        raise DanluError("output.unknown_format", file=str(path), known=", ".join(WRITERS))
+    if not path.parent.is_dir():
+        raise DanluError("output.no_folder", file=str(path), folder=str(path.parent))
+    return path
+
+
+def write_file(frames: Iterator[pl.DataFrame], file: Path) -> None:
+    """Write frames of equal columns to a `writable` file, which is whole or absent."""
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        WRITERS[file.suffix.lower()](_lazy(frames), partial)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_standard_output(frames: Iterator[pl.DataFrame]) -> None:
+    """Write frames of equal columns to standard output, as CSV."""
+    _csv(_lazy(frames), sys.stdout.buffer)
+
+
+def preview(frames: Iterator[pl.DataFrame]) -> str:
+    """The first rows as a table for a terminal; a single row as a list of its columns."""
+    first = next(frames)
+    if first.height == 1 and next(frames, None) is None:
+        return "\n".join(columns([[name, str(value)] for name, value in first.row(0, named=True).items()]))
+    with pl.Config(tbl_rows=PREVIEW_ROWS, tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True):
+        table = str(first.head(PREVIEW_ROWS))
+    whole = first.height <= PREVIEW_ROWS and next(frames, None) is None
+    return table if whole else f"{table}\n{say('output.more', rows=PREVIEW_ROWS)}"
+
+
+def _lazy(frames: Iterator[pl.DataFrame]) -> pl.LazyFrame:
+    """The frames as one lazy frame, of which polars takes a piece at a time."""
+    first = next(frames)
+    return register_io_source(lambda *_: chain([first], frames), schema=first.schema)
+
+
+def _flat(frames: pl.LazyFrame) -> pl.LazyFrame:
+    """Lists as a cell of text: labels joined, others written as JSON."""
+    dtypes = _without_bytes(frames).collect_schema()
+    labels = [name for name, dtype in dtypes.items() if dtype == pl.List(pl.String)]
+    lists = [name for name, dtype in dtypes.items() if dtype.is_nested() and name not in labels]
+    return _without_bytes(frames).with_columns(
+        *(pl.col(name).list.join(BETWEEN_LABELS) for name in labels),
+        *(pl.col(name).map_batches(_as_json, return_dtype=pl.String) for name in lists),
+    )
+
+
+def _without_bytes(frames: pl.LazyFrame) -> pl.LazyFrame:
+    """Encoded images, which are no text, as the number of their bytes."""
+    binary = [name for name, dtype in frames.collect_schema().items() if dtype == pl.Binary]
+    return frames.with_columns(pl.format("{} bytes", pl.col(name).bin.size()).alias(name) for name in binary)
+
+
+def _as_json(values: pl.Series) -> pl.Series:
+    texts = [None if value is None else json.dumps(value) for value in values.to_list()]
+    return pl.Series(values.name, texts, dtype=pl.String)
