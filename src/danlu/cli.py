@@ -236,9 +236,9 @@ def new(
     language: Language = None,
 ) -> None:
     """Write a commented recipe."""
-    from danlu.flow.material import task_named
     from danlu.models import family_named
     from danlu.newrecipe import recipe_text
+    from danlu.tasks import task_named
 
     settings = None if model == "auto" else family_named(model).config
     _print(recipe_text(task_named(task).name, model, settings))

@@ -50,7 +50,7 @@ def shown(events: Generator[Event, None, T], display: Display | None = None, *, 
 
 
 def display_here(stream: TextIO | None = None) -> Display:
-    """The display that suits the place: notebook, terminal or plain lines; `stream` is stdout if not given."""
+    """The display that suits the place: notebook, terminal or plain lines; `stream` is stdout if None."""
     stream = stream or sys.stdout
     if _in_notebook():
         return Notebook()

@@ -62,7 +62,7 @@ def _fields(config: type[BaseModel], given: Mapping[str, Any], indent: str, pare
 
 
 def _field(name: str, field: FieldInfo, given: Any, indent: str, parents: str) -> Iterator[str]:
-    """The lines of one key: a section and its keys; or the key as given, else commented out at its default."""
+    """The lines of one key: a section and its keys; or the key as given, or commented out at its default."""
     path = parents + name
     inner = field.annotation
     if isinstance(inner, type) and issubclass(inner, BaseModel):

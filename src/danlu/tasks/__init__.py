@@ -1,5 +1,8 @@
 """Every task, by its Hugging Face tag where one exists."""
 
+import difflib
+
+from danlu.errors import DanluError
 from danlu.tasks.supervised import Objective, Supervised
 
 TASKS: dict[str, Supervised] = {
@@ -13,4 +16,12 @@ TASKS: dict[str, Supervised] = {
     "sequence-regression": Supervised("sequence-regression", "sequence", "regression"),
 }
 
-__all__ = ["TASKS", "Objective", "Supervised"]
+__all__ = ["TASKS", "Objective", "Supervised", "task_named"]
+
+
+def task_named(name: str) -> Supervised:
+    """The task of that name; DanluError with the nearest names where there is none."""
+    if name not in TASKS:
+        near = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.4) or list(TASKS)
+        raise DanluError("flow.unknown_task", name=name, nearest=", ".join(near))
+    return TASKS[name]

@@ -1,0 +1,114 @@
+"""Material: files → rows with a purpose, divided and checked. Knows nothing of models."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from danlu.data.checks import Finding, check
+from danlu.data.examples import Examples
+from danlu.data.kinds import infer_target, infer_task
+from danlu.data.read import given_splits, read
+from danlu.data.split import drop_duplicates, labelled, split, without_overlap
+from danlu.events import Event, Progress, Told, during
+from danlu.recipe import DataConfig, Recipe
+from danlu.tasks import Supervised, task_named
+from danlu.words import Note
+
+
+@dataclass(frozen=True)
+class Material:
+    """The rows of a run, divided, with what they are for and what was found in them."""
+
+    task: Supervised
+    targets: tuple[str, ...]
+    train: Examples
+    validation: Examples
+    test: Examples
+    whole: Examples  # the rows that were divided, for cross-validation
+    findings: tuple[Finding, ...]
+    notes: tuple[Note, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `data.json` holds: files, columns, counts, what was found and why."""
+        return {
+            **self.whole.to_json(),
+            "task": self.task.name,
+            "targets": list(self.targets),
+            "train_rows": len(self.train),
+            "validation_rows": len(self.validation),
+            "test_rows": len(self.test),
+            "findings": [finding.to_json() for finding in self.findings],
+            "notes": [note.to_json() for note in self.notes],
+        }
+
+
+def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, None, Material]:
+    """Read (unless `rows` are given), infer, divide and check, telling each inference with its reason."""
+    recipe = recipe.model_copy(update={"data": given_splits(recipe.data)})
+    examples = rows or (
+        yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task))
+    )
+    targets, why_target = infer_target(examples.columns, examples.frame, recipe.data)
+    notes = [why_target]
+    if recipe.task:
+        task = task_named(recipe.task)
+    else:
+        name, why_task = infer_task(examples.columns, targets, examples.frame)
+        task = task_named(name)
+        notes.append(why_task)
+    material = yield from during(lambda progress: _divided(recipe, task, targets, examples, notes, progress))
+    for note in material.notes:
+        yield Told(note)
+    for finding in material.findings:
+        yield Told(finding.note, "info" if finding.level == "info" else "warning")
+    return material
+
+
+def _divided(
+    recipe: Recipe,
+    task: Supervised,
+    targets: tuple[str, ...],
+    examples: Examples,
+    notes: list[Note],
+    progress: Progress,
+) -> Material:
+    """Train, validation and test rows, from given files or by a split, and what the checks find."""
+    data = recipe.data
+    classification = task.goal == "classification"
+    examples, dropped = _trainable(examples, targets, data)
+    validation = (
+        read(data, data.validation_files, examples.columns, progress) if data.validation_files else None
+    )
+    test = read(data, data.test_files, examples.columns, progress) if data.test_files else None
+    given = {"validation": 0.0} if validation else {}
+    given |= {"test": 0.0} if test else {}
+    stratify = targets[0] if classification and data.split.stratify else None
+    parts = split(examples, targets, data.split.model_copy(update=given), recipe.seed, stratify)
+    train, overlaps = examples.take(parts.train), []
+    for other in (validation, test):
+        if other:
+            train, overlap = without_overlap(train, other)
+            overlaps.append(overlap)
+    validation = validation or examples.take(parts.validation)
+    test = test or examples.take(parts.test)
+    counts = Note("flow.rows", train=len(train), validation=len(validation), test=len(test))
+    return Material(
+        task=task,
+        targets=targets,
+        train=train,
+        validation=validation,
+        test=test,
+        whole=examples,
+        findings=tuple(check(examples, targets, classification, parts, progress)),
+        notes=(*notes, *dropped, *parts.notes, *(o for o in overlaps if o), counts),
+    )
+
+
+def _trainable(examples: Examples, targets: tuple[str, ...], data: DataConfig) -> tuple[Examples, list[Note]]:
+    """The rows that have a target, without duplicates where the recipe drops them."""
+    examples, unlabelled = labelled(examples, targets)
+    notes = [unlabelled] if unlabelled else []
+    if data.duplicates == "drop":
+        examples, dropped = drop_duplicates(examples, targets)
+        notes += [dropped] if dropped else []
+    return examples, notes
