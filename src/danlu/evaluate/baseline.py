@@ -87,7 +87,9 @@ def _usable(column: Column, frame: pl.DataFrame) -> bool:
     return column.kind not in ("ignore", "labels")
 
 
-def _suited(kinds: set[ColumnKind]) -> tuple[str, Callable[[pl.DataFrame, pl.DataFrame, list[Column]], Features]]:
+def _suited(
+    kinds: set[ColumnKind],
+) -> tuple[str, Callable[[pl.DataFrame, pl.DataFrame, list[Column]], Features]]:
     """The model for these kinds of columns, and what turns them into its features."""
     if "image" in kinds:
         return "pixels", _pixels

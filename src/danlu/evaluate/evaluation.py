@@ -168,13 +168,29 @@ def cross_validation(folds: Sequence[Mapping[str, Mapping[str, float]]], how: No
 
     std is the sample standard deviation; a metric counts where every fold defines it.
     """
-    return {"how": how.to_json(), "targets": {name: _over_folds([f[name] for f in folds]) for name in folds[0]}}
+    return {
+        "how": how.to_json(),
+        "targets": {name: _over_folds([f[name] for f in folds]) for name in folds[0]},
+    }
 
 
 def _nothing_measured() -> dict[str, Any]:
     verdict = [Note("evaluate.no_rows").to_json()]
-    empty: dict[str, Any] = {"baselines": [], "per_class": [], "confusion": [], "roc": [], "pr": [], "mistakes": []}
-    return empty | {"verdict": verdict, "metrics": {}, "intervals": {}, "calibration": None, "residuals": None}
+    empty: dict[str, Any] = {
+        "baselines": [],
+        "per_class": [],
+        "confusion": [],
+        "roc": [],
+        "pr": [],
+        "mistakes": [],
+    }
+    return empty | {
+        "verdict": verdict,
+        "metrics": {},
+        "intervals": {},
+        "calibration": None,
+        "residuals": None,
+    }
 
 
 def _over_folds(folds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -236,7 +252,14 @@ def _per_class(outcome: Outcome) -> list[dict[str, Any]]:
     c = class_counts(outcome)
     columns = zip(outcome.classes, c.precision, c.recall, c.f1, c.actual, c.answered, strict=True)
     return [
-        {"class": k, "precision": float(p), "recall": float(r), "f1": float(f), "actual": int(a), "answered": int(n)}
+        {
+            "class": k,
+            "precision": float(p),
+            "recall": float(r),
+            "f1": float(f),
+            "actual": int(a),
+            "answered": int(n),
+        }
         for k, p, r, f, a, n in columns
     ]
 

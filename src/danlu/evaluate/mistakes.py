@@ -52,7 +52,11 @@ def _class(outcome: Outcome, i: int) -> dict[str, Any]:
 
 
 def _labels(outcome: Outcome, i: int) -> dict[str, Any]:
-    names, true, given = np.array(outcome.classes, dtype=object), outcome.truth[i] == 1, outcome.decision[i] == 1
+    names, true, given = (
+        np.array(outcome.classes, dtype=object),
+        outcome.truth[i] == 1,
+        outcome.decision[i] == 1,
+    )
     return {
         "truth": names[true].tolist(),
         "answer": names[given].tolist(),

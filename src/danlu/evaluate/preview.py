@@ -63,7 +63,12 @@ def _image(cell: Any) -> Preview:
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
-    return {"kind": "image", "width": size[0], "height": size[1], "png": base64.b64encode(file.getvalue()).decode()}
+    return {
+        "kind": "image",
+        "width": size[0],
+        "height": size[1],
+        "png": base64.b64encode(file.getvalue()).decode(),
+    }
 
 
 def _channels(cell: Any) -> list[list[float | None]]:

@@ -26,7 +26,7 @@ def standing(advantage: tuple[float, float]) -> Standing:
 def sentences(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]]) -> list[Note]:
     """The headline, then what must be said beside it; `measured` holds metrics and intervals, as in report.json."""
     notes = [_headline(outcome, measured, baselines)]
-    notes += [_against_constant(b, measured) for b in baselines[:1] if b["standing"] != "ahead"]
+    notes += [_against_constant(b, outcome, measured) for b in baselines[:1] if b["standing"] != "ahead"]
     notes += [Note(f"evaluate.{b['standing']}", rival=Note.from_json(b["name"])) for b in baselines[1:]]
     notes += _rarer_class(outcome) + _warnings(outcome)
     return notes
@@ -34,7 +34,7 @@ def sentences(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence
 
 def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]]) -> Note:
     metrics, name = measured["metrics"], HEADLINE[outcome.kind]
-    said = percent if outcome.kind == "class" else number
+    said = {"class": percent, "labels": "{:.3f}".format, "number": number}[outcome.kind]
     fields: dict[str, Any] = {
         "rows": f"{len(outcome):,}",
         "value": said(metrics[name]),
@@ -63,13 +63,15 @@ def _rivals(rivals: Sequence[tuple[Note, str]], kind: str) -> Note:
     return Note(f"evaluate.rivals_{kind}", name=name, value=value, rest=rest)
 
 
-def _against_constant(baseline: Mapping[str, Any], measured: Mapping[str, Any]) -> Note:
+def _against_constant(baseline: Mapping[str, Any], outcome: Outcome, measured: Mapping[str, Any]) -> Note:
     low = measured["intervals"].get("roc_auc", (0.0, 0.0))[0]
     rival = Note.from_json(baseline["name"])
     if low > RANKS_WELL:
         return Note("evaluate.only_ranks", rival=rival, roc_auc=number(measured["metrics"]["roc_auc"]))
     ours, theirs = baseline["headline"]
-    return Note("evaluate.constant_as_good" if ours <= theirs else "evaluate.constant_level", rival=rival)
+    better = ours < theirs if outcome.kind == "number" else ours > theirs
+    known = len(outcome) >= FEW_ROWS and not better
+    return Note("evaluate.constant_as_good" if known else "evaluate.constant_level", rival=rival)
 
 
 def _rarer_class(outcome: Outcome) -> list[Note]:
@@ -80,7 +82,11 @@ def _rarer_class(outcome: Outcome) -> list[Note]:
     rare = int(counts.actual.argmin())
     if counts.actual[rare] == 0 or counts.actual[1 - rare] < COMMON * len(outcome):
         return []
-    fields = {"actual": int(counts.actual[rare]), "found": int(counts.hits[rare]), "name": outcome.classes[rare]}
+    fields = {
+        "actual": int(counts.actual[rare]),
+        "found": int(counts.hits[rare]),
+        "name": outcome.classes[rare],
+    }
     wrong = int(counts.answered[rare] - counts.hits[rare])
     return [Note("evaluate.rarer", **fields, answered=int(counts.answered[rare]), wrong=wrong)]
 

@@ -20,9 +20,9 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "evaluate.headline_labels": (
         "On {rows} rows the model never saw, it finds {recall} % of the labels, and {precision} % of the labels it "
-        "gives are right (F1 {value}{interval}){rivals}.",
-        "在模型从未见过的 {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中 {precision}% 是对的"
-        "（F1 为 {value}{interval}）{rivals}。",
+        "gives are right: an F1 of {value}{interval}{rivals}.",
+        "在模型从未见过的 {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中有 {precision}% 是对的，"
+        "F1 为 {value}{interval}{rivals}。",
     ),
     "evaluate.headline_number": (
         "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average{rivals}.",
@@ -35,7 +35,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "evaluate.rivals_class": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
     "evaluate.rival_class": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
-    "evaluate.rivals_labels": ("; {name} gives F1 {value}{rest}", "；{name}的 F1 为 {value}{rest}"),
+    "evaluate.rivals_labels": ("; {name} gives {value}{rest}", "；{name}为 {value}{rest}"),
     "evaluate.rival_labels": (", {name} {value}{rest}", "，{name}为 {value}{rest}"),
     "evaluate.rivals_number": ("; {name} is off by {value}{rest}", "；{name}偏差 {value}{rest}"),
     "evaluate.rival_number": (", {name} by {value}{rest}", "，{name}偏差 {value}{rest}"),
@@ -69,14 +69,19 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.rarer": (
         "Of the {actual} rows that are “{name}” it finds {found}; of the {answered} rows it calls “{name}”, {wrong} "
         "are not.",
-        "{actual} 行“{name}”中它找出了 {found} 行；被它判为“{name}”的 {answered} 行中，有 {wrong} 行不是。",
+        "“{name}”共 {actual} 行，它找出了 {found} 行；它判为“{name}”的 {answered} 行中，有 {wrong} 行不是。",
     ),
     "evaluate.few_rows": (
         "{rows} test rows are few: read every number here with its interval.",
         "测试行只有 {rows} 行，偏少：看这里的每个数字时，请连同它的区间一起看。",
     ),
     "evaluate.unseen": (
-        "{count} test rows belong to classes that training never saw; they count as wrong.",
+        "Test rows of a class that training never saw: {count}. They count as wrong.",
         "有 {count} 行测试数据属于训练中从未出现的类别，按答错计算。",
+    ),
+    "evaluate.calibrated": (
+        "Calibrated on the validation rows (temperature {temperature}): claimed and true probabilities lay {before} % "
+        "apart, now {after} %.",
+        "已用验证行校准（温度 {temperature}）：声称的概率与实际的差距原为 {before}%，现为 {after}%。",
     ),
 }
