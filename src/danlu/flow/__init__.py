@@ -1,1 +1,1 @@
-"""The story of a run, from files to a folder: gather → prepare → training."""
+"""The story of a run, from files to a folder: material → prepare → training → assess."""

@@ -1,19 +1,20 @@
 """Prepare: divided rows → codec, model and plan, ready to be trained. Knows nothing of files."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from danlu import models
+from danlu.data.augment import augment, suitable_augmentation
 from danlu.data.codec import Codec
 from danlu.data.loader import Loader
-from danlu.data.store import Store
+from danlu.data.store import Batch, Store
 from danlu.errors import DanluError
 from danlu.events import Progress
-from danlu.flow.gather import Material
+from danlu.flow.material import Material
 from danlu.models.choose import choose
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
@@ -55,7 +56,16 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
     task, train = material.task, material.train
     family_name, why = _family_name(recipe, material)
     family = models.family_named(family_name)
-    codec = Codec.fit(train, material.targets, task.goal, family.reads, task.modality, recipe.data, progress)
+    codec = Codec.fit(
+        train,
+        material.targets,
+        task.goal,
+        family.reads,
+        task.modality,
+        recipe.data,
+        progress,
+        robust=family_name != "linear",
+    )
     store, validation = codec.encode(train, progress=progress), codec.encode(material.validation)
     asked = _within_time(recipe.train, began)
     suited = family.training(codec.shapes, len(store))
@@ -76,7 +86,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         device=device_of(asked.device),
         seed=recipe.seed,
     )
-    augment, how = _augmentation(codec, material, plan)
+    augment, how = _augmentation(codec, store, plan)
     about = Note("flow.model", family=family_name, **models.size(module))
     notes = (*why, *codec.notes, about, *how, *plan_notes)
     return Prepared(codec, family_name, config, module, objective, plan, store, validation, augment, notes)
@@ -116,5 +126,15 @@ def _within_time(asked: TrainConfig, began: float) -> TrainConfig:
     return asked.model_copy(update={"time_limit": left})
 
 
-def _augmentation(codec: Codec, material: Material, plan: Plan) -> tuple[Augment | None, list[Note]]:
-    return None, []
+def _augmentation(codec: Codec, store: Store, plan: Plan) -> tuple[Augment | None, list[Note]]:
+    """The change of a batch's images that suits the training images; None where there are none, or none is wanted."""
+    if not plan.augment or "image" not in store.feeds:
+        return None, []
+    name, target = next(iter(codec.targets.items()))
+    labels = store.targets[name] if target.kind == "class" else None
+    policy, why = suitable_augmentation(store.feeds["image"], labels, target.classes)
+
+    def changed(batch: Batch, rng: torch.Generator) -> Batch:
+        return replace(batch, inputs=batch.inputs | {"image": augment(batch.inputs["image"], rng, policy)})
+
+    return changed, [why]

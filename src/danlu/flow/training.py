@@ -13,7 +13,7 @@ from danlu.errors import DanluError
 from danlu.evaluate.calibrate import fit_temperature
 from danlu.events import Event, Told, Trained, during
 from danlu.flow.assess import assessed
-from danlu.flow.gather import Material, gathered
+from danlu.flow.material import Material, gathered
 from danlu.flow.prepare import Prepared, prepared_for
 from danlu.predict import Predictor
 from danlu.recipe import Recipe
@@ -51,7 +51,9 @@ def resuming(folder: str | Path) -> Generator[Event, None, Run]:
     began = time.monotonic()
     run = Run.open(folder)
     if run.finished:
-        yield Told(Note("run.already_finished", folder=str(run.folder), report=str(run.report_html)), "result")
+        yield Told(
+            Note("run.already_finished", folder=str(run.folder), report=str(run.report_html)), "result"
+        )
         return run
     _refuse_other_recipe(run)
     material = yield from gathered(run.recipe)
@@ -70,7 +72,8 @@ def _into(run: Run, material: Material, began: float) -> Generator[Event, None, 
         yield from _fitted(run, prepared, plan)
         predictor = trained_predictor(run.recipe, material, prepared)
         predictor.save(run.model, prepared.config.model_dump(mode="json"))
-        yield from assessed(run, material, predictor, prepared, time.monotonic() - training_s, began)
+        timing = {"training_s": time.monotonic() - training_s, "total_s": time.monotonic() - began}
+        yield from assessed(run, material, predictor, timing, cv=None)
     return run
 
 
@@ -97,9 +100,11 @@ def _fitted(run: Run, prepared: Prepared, plan: Plan) -> Generator[Event, None, 
     with halting() as halt:
         task = training_of(prepared, plan, checkpoints)
         task.halt = halt
+        newest = None
         for record in fit(task):
             run.log(record.to_json())
-            yield _told(record, plan)
+            newest = record.validation[plan.metric] if record.validation else newest
+            yield _told(record, plan, newest)
     if task.state.stopped != "done":
         yield Told(Note(f"flow.stopped_{task.state.stopped}", step=task.state.step))
 
@@ -139,14 +144,14 @@ def trained_predictor(recipe: Recipe, material: Material, prepared: Prepared) ->
     return predictor.at(temperatures)
 
 
-def _told(record: Record, plan: Plan) -> Trained:
+def _told(record: Record, plan: Plan, metric: float | None) -> Trained:
     return Trained(
         fraction=record.fraction,
         step=record.step,
         epoch=record.epoch,
         loss=record.loss,
         metric_name=plan.metric,
-        metric=record.validation[plan.metric] if record.validation else None,
+        metric=metric,
         best=record.best,
         rows_per_s=record.rows_per_s,
         remaining_s=record.remaining_s,
@@ -160,7 +165,9 @@ def _refuse_other_recipe(run: Run) -> None:
     for key in sorted(then.keys() | now.keys()):
         if then.get(key) != now.get(key):
             recipe = str(run.folder / "recipe.yaml")
-            raise DanluError("run.recipe_changed", recipe=recipe, key=key, then=str(then.get(key)), now=str(now.get(key)))
+            raise DanluError(
+                "run.recipe_changed", recipe=recipe, key=key, then=str(then.get(key)), now=str(now.get(key))
+            )
 
 
 def _refuse_other_data(run: Run, material: Material) -> None:
@@ -170,7 +177,11 @@ def _refuse_other_data(run: Run, material: Material) -> None:
         if then["sha256"] != now["sha256"]:
             recipe = str(run.folder / "recipe.yaml")
             raise DanluError(
-                "run.data_changed", file=now["path"], now=now["sha256"][:12], then=then["sha256"][:12], recipe=recipe
+                "run.data_changed",
+                file=now["path"],
+                now=now["sha256"][:12],
+                then=then["sha256"][:12],
+                recipe=recipe,
             )
 
 

@@ -1,0 +1,106 @@
+"""Assess: a trained predictor → report.json, report.html and the model card, with honest things to compare with."""
+
+import time
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import numpy as np
+
+from danlu.data.examples import Examples
+from danlu.evaluate.baseline import Baseline, classical, trivial
+from danlu.evaluate.card import card
+from danlu.evaluate.evaluation import About, Evidence, evaluation
+from danlu.evaluate.report import html
+from danlu.evaluate.summary import summary
+from danlu.events import Event, Progress, Told, during
+from danlu.flow.material import Material
+from danlu.predict import Predictor
+from danlu.recipe import Recipe
+from danlu.run import Run
+from danlu.train.machine import peak_memory_bytes
+from danlu.words import Note, language
+
+
+def assessed(
+    run: Run,
+    material: Material,
+    predictor: Predictor,
+    timing: Mapping[str, float],
+    cv: Mapping[str, Any] | None,
+) -> Generator[Event, None, dict[str, Any]]:
+    """Measure the predictor on the test rows, once, and write the report, its page and the card."""
+    began = time.monotonic()
+    evidence = yield from during(lambda progress: evidence_of(run.recipe, material, predictor, progress))
+    about = About(
+        name=run.folder.name,
+        task=material.task.name,
+        family=predictor.family,
+        columns=material.whole.columns,
+        rows={
+            "train": len(material.train),
+            "validation": len(material.validation),
+            "test": len(material.test),
+        },
+        asked=run.recipe.model_dump(mode="json", exclude_unset=True),
+        resolved=run.resolved,
+        notes=[*material.notes, *(Note.from_json(note) for note in run.resolved["notes"])],
+        findings=[(finding.level, finding.note) for finding in material.findings],
+        files=run.read("data")["files"],
+        history=run.metrics(),
+        cv=cv,
+        timing={**timing, "evaluation_s": time.monotonic() - began},
+        memory_bytes=peak_memory_bytes(),
+        environment=run.read("environment"),
+    )
+    samples = run.recipe.evaluate.bootstrap
+    report = yield from during(
+        lambda progress: evaluation(evidence, about, samples, run.recipe.seed, progress)
+    )
+    write_report(run, report)
+    for note in summary(report):
+        yield Told(note, "result")
+    yield Told(Note("flow.report", path=str(run.report_html)), "result")
+    yield Told(Note("flow.use_it", folder=str(run.folder)), "result")
+    return report
+
+
+def write_report(run: Run, report: dict[str, Any]) -> None:
+    """report.html and README.md from the report, then the report itself: with it the run counts as finished."""
+    run.write_text("report.html", html(report, language()))
+    run.write_text("README.md", card(report))
+    run.write("report", report)
+
+
+def evidence_of(
+    recipe: Recipe, material: Material, predictor: Predictor, progress: Progress
+) -> list[Evidence]:
+    """Per target: the outcome on the test rows, and what it is to be compared with."""
+    progress(Note("flow.evaluating"), 0, 0)
+    outcomes = predictor.outcomes(material.test)
+    before = {o.target: o.prediction for o in predictor.outcomes(material.test, calibrated=False)}
+    evidence = []
+    for outcome in outcomes:
+        truth = truth_of(predictor, material.train, outcome.target)
+        baselines = [trivial(truth, outcome)] if len(outcome) else []
+        if recipe.evaluate.baseline and len(outcome):
+            progress(Note("flow.baseline"), 0, 0)
+            baselines += _classical(material, truth, outcome, recipe.seed)
+        temperature = predictor.temperatures.get(outcome.target)
+        evidence.append(
+            Evidence(outcome, baselines, before[outcome.target] if temperature else None, temperature or 1.0)
+        )
+    return evidence
+
+
+def truth_of(predictor: Predictor, examples: Examples, target: str) -> np.ndarray:
+    """The true values of a target, coded as an Outcome has them: class index, 0/1 labels or raw numbers."""
+    fitted = predictor.codec.targets[target]
+    encoded = fitted.encode(examples.frame[target])
+    return (
+        encoded.double().numpy() * fitted.scale + fitted.mean if fitted.kind == "number" else encoded.numpy()
+    )
+
+
+def _classical(material: Material, truth: np.ndarray, outcome: Any, seed: int) -> list[Baseline]:
+    found = classical(material.train, truth, outcome, seed)
+    return [found] if found else []
