@@ -8,7 +8,7 @@ import polars as pl
 
 from danlu.data.read import examples_of, read
 from danlu.flow.training import resuming, training
-from danlu.predict import Predictor
+from danlu.predict import Predictor, files_of
 from danlu.recipe import Recipe
 from danlu.run import Run
 
@@ -41,7 +41,15 @@ def train(
         return shown(resuming(resume), quiet=quiet)
     files = files_of(data)
     asked = recipe_of(
-        files, target=target, task=task, model=model, time_limit=time_limit, cv=cv, seed=seed, recipe=recipe, **settings
+        files,
+        target=target,
+        task=task,
+        model=model,
+        time_limit=time_limit,
+        cv=cv,
+        seed=seed,
+        recipe=recipe,
+        **settings,
     )
     rows = examples_of(data, asked.data) if data is not None and not files else None
     return shown(training(asked, out, rows), quiet=quiet)
@@ -72,15 +80,6 @@ def recipe_of(
         **settings,
     }
     return base.replace(**{key: value for key, value in given.items() if value is not None})
-
-
-def files_of(data: Any) -> list[str]:
-    """The files that `data` names; empty where it is rows in memory."""
-    if isinstance(data, str | Path):
-        return [str(data)]
-    if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
-        return [str(d) for d in data]
-    return []
 
 
 def load(run: str | Path | Run) -> Predictor:

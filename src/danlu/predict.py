@@ -1,7 +1,7 @@
 """Predictor: the only way in for all that comes after training. Same codec, same model, whoever asks."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,10 +16,12 @@ from danlu import models
 from danlu.data.codec import Codec
 from danlu.data.examples import ROW, Column, Examples
 from danlu.data.loader import evaluation_batches
-from danlu.data.read import examples_of, stream
+from danlu.data.read import examples_of, read, stream
+from danlu.data.split import labelled
 from danlu.data.store import Store
 from danlu.errors import DanluError
 from danlu.evaluate.calibrate import calibrated as at_temperature
+from danlu.evaluate.evaluation import About, Evidence, evaluation
 from danlu.evaluate.outcome import Outcome
 from danlu.recipe import DataConfig
 from danlu.run import Run
@@ -57,7 +59,13 @@ class Predictor:
         module.load_state_dict(load_file(run.model / "model.safetensors"))
         columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
         return cls(
-            TASKS[config["task"]], codec, module.eval(), config["family"], config["temperatures"], columns, run.recipe.data
+            TASKS[config["task"]],
+            codec,
+            module.eval(),
+            config["family"],
+            config["temperatures"],
+            columns,
+            run.recipe.data,
         )
 
     def save(self, folder: Path, fields: Mapping[str, Any]) -> None:
@@ -142,6 +150,25 @@ class Predictor:
             for name, target in self.codec.targets.items()
         ]
 
+    def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:
+        """The metrics of labelled files or rows, with 95 % intervals, in the form of report.json.
+
+        `data`: as for `predict`, or a list of files. Raises DanluError where a target column is missing.
+        """
+        files = files_of(data)
+        examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
+        examples, unlabelled = labelled(examples, list(self.codec.targets))
+        about = About(
+            name=", ".join(files) or "rows",
+            task=self.task.name,
+            family=self.family,
+            columns=self.columns,
+            rows={"test": len(examples)},
+            notes=[unlabelled] if unlabelled else [],
+            files=[vars(file) for file in examples.origin.files],
+        )
+        return evaluation([Evidence(outcome) for outcome in self.outcomes(examples)], about, samples)
+
     def _prediction(self, name: str, outputs: Tensor, calibrated: bool = True) -> np.ndarray:
         target = self.codec.targets[name]
         if target.kind == "number":
@@ -151,7 +178,11 @@ class Predictor:
 
     def _truth(self, name: str, encoded: Tensor) -> np.ndarray:
         target = self.codec.targets[name]
-        return encoded.double().numpy() * target.scale + target.mean if target.kind == "number" else encoded.numpy()
+        return (
+            encoded.double().numpy() * target.scale + target.mean
+            if target.kind == "number"
+            else encoded.numpy()
+        )
 
     def _columns(self, name: str, outputs: Tensor, suffix: str) -> dict[str, pl.Series]:
         target = self.codec.targets[name]
@@ -171,6 +202,10 @@ class Predictor:
         return self.task.modality != "text" or Path(text).exists()
 
 
-def sources_of(data: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
-    """Files as strings."""
-    return (str(data),) if isinstance(data, str | Path) else tuple(str(d) for d in data)
+def files_of(data: Any) -> list[str]:
+    """The files that `data` names; empty where it is rows in memory."""
+    if isinstance(data, str | Path):
+        return [str(data)]
+    if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
+        return [str(d) for d in data]
+    return []

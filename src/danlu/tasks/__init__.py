@@ -3,6 +3,9 @@
 import difflib
 
 from danlu.errors import DanluError
+import difflib
+
+from danlu.errors import DanluError
 from danlu.tasks.supervised import Objective, Supervised
 
 TASKS: dict[str, Supervised] = {

@@ -33,7 +33,9 @@ class Supervised:
         Raises DanluError where the loss, the metric or the class weights do not fit a target.
         """
         losses = {t.name: _loss_name(t, config.loss) for t in targets.values()}
-        weights = {t.name: _class_weights(t, config.class_weights, counts.get(t.name)) for t in targets.values()}
+        weights = {
+            t.name: _class_weights(t, config.class_weights, counts.get(t.name)) for t in targets.values()
+        }
         return Objective(targets, losses, weights, config.label_smoothing or 0.0)
 
 
@@ -67,10 +69,18 @@ class Objective:
     def metrics(self) -> tuple[str, ...]:
         """Names that `train.metric` may take: loss first."""
         kinds = {t.kind for t in self.targets.values()}
-        return ("loss", *(["accuracy"] if kinds & {"class", "labels"} else []), *(["rmse"] if "number" in kinds else []))
+        return (
+            "loss",
+            *(["accuracy"] if kinds & {"class", "labels"} else []),
+            *(["rmse"] if "number" in kinds else []),
+        )
 
     def _total(
-        self, outputs: Mapping[str, Tensor], batch: Batch, weights: Mapping[str, Tensor | None], smoothing: float
+        self,
+        outputs: Mapping[str, Tensor],
+        batch: Batch,
+        weights: Mapping[str, Tensor | None],
+        smoothing: float,
     ) -> heads.SumCount:
         parts = []
         for name, target in self.targets.items():
@@ -130,6 +140,9 @@ def _class_weights(target: Target, wanted: Any, counts: Tensor | None) -> Tensor
     unknown = sorted(set(wanted) - set(target.classes))
     if unknown:
         raise DanluError(
-            "train.weights_unknown", target=target.name, unknown=unknown[0], classes=", ".join(target.classes[:20])
+            "train.weights_unknown",
+            target=target.name,
+            unknown=unknown[0],
+            classes=", ".join(target.classes[:20]),
         )
     return torch.tensor([float(wanted.get(c, 1.0)) for c in target.classes])
