@@ -14,15 +14,18 @@ from danlu.data.store import Feed
 from danlu.words import Note
 
 _SAMPLE = 2000  # training images that are looked at to decide on flips
+# Of the images that look like their class, the share that must do so mirrored: digits reach 0.35 to 0.45,
+# Fashion-MNIST, where mirroring helps, 0.75.
+_KEPT = 0.6
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """The largest change of each kind; 0 is none.
 
-    `shift`: share of the side · `rotate`: degrees · `scale`: share of the size · `flip`: left and right swapped, of
-    every second image · `brightness`: share of the range 0 … 255 · `contrast`: share · `erase`: side of a random
-    rectangle, as a share of the image's, of every second image (Zhong et al. 2017).
+    `shift`: share of the side · `rotate`: degrees · `scale`: share of the size · `flip`: left and right
+    swapped, of every second image · `brightness`: share of the range 0 … 255 · `contrast`: share · `erase`:
+    side of a random rectangle, as a share of the image's, of every second image (Zhong et al. 2017).
     """
 
     shift: float = 0.0
@@ -55,15 +58,13 @@ def augment(images: Tensor, rng: torch.Generator, policy: Augmentation) -> Tenso
 def suitable_augmentation(
     feed: Feed, labels: Tensor | None, classes: Sequence[str]
 ) -> tuple[Augmentation, Note]:
-    """The changes that suit the training images, and why; labels: (N,) int64, None where there are no classes."""
+    """The changes that suit the training images, and why; labels: (N,) int64, None without classes."""
     index = torch.linspace(0, len(feed) - 1, min(_SAMPLE, len(feed))).long()
     images = feed.take("image", index)["image"]
     flip, why = _flips(images, None if labels is None else labels[index], classes)
     if images.shape[1] == 3:
         policy = Augmentation(shift=0.12, scale=0.1, flip=flip, brightness=0.1, contrast=0.2, erase=0.3)
-    elif (
-        min(images.shape[2:]) < 16
-    ):  # a pixel is a large part of it: no interpolation of much, nothing erased
+    elif min(images.shape[2:]) < 16:  # so small that erasing takes too much
         policy = Augmentation(shift=0.125, rotate=8, scale=0.1, flip=flip)
     elif flip:
         policy = Augmentation(shift=0.08, flip=True, erase=0.3)
@@ -74,27 +75,33 @@ def suitable_augmentation(
 
 def _flips(images: Tensor, labels: Tensor | None, classes: Sequence[str]) -> tuple[bool, Note]:
     """Whether a mirrored image keeps its class, judged by the classes' names and by its nearest neighbour."""
-    if images.shape[1] == 1 and all(len(name) == 1 or name.isdigit() for name in classes):
+    if images.shape[1] == 1 and classes and all(len(name) == 1 or name.isdigit() for name in classes):
         return False, Note("codec.no_flip_characters")
     if labels is None or len(images) < 100:
         return images.shape[1] == 3, Note("codec.flip_unknown")
-    own, mirrored = _neighbours_agree(images, labels)
-    own_percent, mirrored_percent = round(100 * own, 1), round(100 * mirrored, 1)
-    flip = mirrored >= 0.9 * own
-    return flip, Note("codec.flip" if flip else "codec.no_flip", own=own_percent, mirrored=mirrored_percent)
+    own, mirrored = (_neighbours(images, labels, len(classes), flip) for flip in (False, True))
+    keep, keep_mirrored = (float(matrix.diagonal().sum() / len(images)) for matrix in (own, mirrored))
+    percent = {"own": round(100 * keep, 1), "mirrored": round(100 * keep_mirrored, 1)}
+    if (swapped := _swapped(mirrored)) is not None:
+        return False, Note("codec.no_flip_swapped", one=classes[swapped[0]], other=classes[swapped[1]])
+    flip = keep_mirrored >= _KEPT * keep
+    return flip, Note("codec.flip" if flip else "codec.no_flip", **percent)
 
 
-def _neighbours_agree(images: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Share of images whose nearest other image is of their class: as they are, and mirrored."""
-    features = _features(images)
-    queries = slice(0, None, max(1, len(images) // 500))
-    same = labels[queries, None] == labels
-    own = torch.cdist(features[queries], features)
-    own[torch.arange(len(own)), torch.arange(len(images))[queries]] = torch.inf
-    mirrored = torch.cdist(_features(images[queries].flip(-1)), features)
-    mirrored[torch.arange(len(own)), torch.arange(len(images))[queries]] = torch.inf
-    agree = [same.gather(1, distance.argmin(1, keepdim=True)).float().mean() for distance in (own, mirrored)]
-    return float(agree[0]), float(agree[1])
+def _neighbours(images: Tensor, labels: Tensor, num_classes: int, mirrored: bool) -> Tensor:
+    """(classes, classes): images of each class by the class of the other image that is nearest to them."""
+    references = _features(images)
+    queries = _features(images.flip(-1)) if mirrored else references
+    nearest = torch.cdist(queries, references).fill_diagonal_(torch.inf).argmin(1)
+    pairs = torch.bincount(labels * num_classes + labels[nearest], minlength=num_classes**2)
+    return pairs.view(num_classes, num_classes)
+
+
+def _swapped(mirrored: Tensor) -> tuple[int, int] | None:
+    """Two classes whose images, mirrored, mostly look like the other one, as arrows to left and right do."""
+    mostly = mirrored > 0.5 * mirrored.sum(1, keepdim=True)
+    pairs = (mostly & mostly.T).triu(1).nonzero().tolist()
+    return tuple(pairs[0]) if pairs else None
 
 
 def _features(images: Tensor) -> Tensor:
@@ -131,9 +138,8 @@ def _shifted(images: Tensor, rng: torch.Generator, share: float) -> Tensor:
 
 def _moved(side: int, share: Tensor) -> Tensor:
     """(B, side): the places from which the pixels come."""
-    return (torch.arange(side, device=share.device) + (share * side).round().long().view(-1, 1)).clamp(
-        0, side - 1
-    )
+    places = torch.arange(side, device=share.device) + (share * side).round().long().view(-1, 1)
+    return places.clamp(0, side - 1)
 
 
 def _recoloured(images: Tensor, rng: torch.Generator, policy: Augmentation) -> Tensor:
@@ -145,16 +151,15 @@ def _recoloured(images: Tensor, rng: torch.Generator, policy: Augmentation) -> T
 
 def _erased(images: Tensor, rng: torch.Generator, largest: float) -> Tensor:
     """A random rectangle of every second image takes the image's mean."""
-    inside = _uniform(images, rng) < 0.5
-    for dim in (2, 3):
-        side = images.shape[dim]
-        length = side * _uniform(images, rng, largest / 3, largest)
-        start = _uniform(images, rng) * (side - length)
-        place = (
-            torch.arange(side, device=images.device).view(-1, 1)
-            if dim == 2
-            else torch.arange(side, device=images.device)
-        )
-        inside = inside & (place >= start) & (place < start + length)
+    rows, columns = (_run(side, images, rng, largest) for side in images.shape[2:])
+    inside = (_uniform(images, rng) < 0.5) & rows.mT & columns
     mean = images.float().mean((1, 2, 3), keepdim=True).to(images.dtype)
     return torch.where(inside, mean, images)
+
+
+def _run(side: int, images: Tensor, rng: torch.Generator, largest: float) -> Tensor:
+    """(B, 1, 1, side): true in a random run of places."""
+    length = side * _uniform(images, rng, largest / 3, largest)
+    start = _uniform(images, rng) * (side - length)
+    places = torch.arange(side, device=images.device)
+    return (places >= start) & (places < start + length)

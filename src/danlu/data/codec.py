@@ -1,4 +1,4 @@
-"""Codec: raw rows ↔ tensors. Everything in it is fitted on the training rows, the only rows that `fit` sees."""
+"""Codec: rows become tensors. All in it is fitted on the training rows, the only rows that `fit` sees."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from danlu.data.images import Images, fit_images
 from danlu.data.ngrams import Terms, fit_terms
 from danlu.data.sequences import Sequences, fit_sequences
 from danlu.data.store import Dense, Feed, Modality, Shapes, Store
-from danlu.data.tabular import Category, NumberKind, Numbers, fit_category, fit_numbers
+from danlu.data.tabular import Category, Numbers, fit_category, fit_numbers
 from danlu.data.tally import Rows, Tally
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target, fit_target
 from danlu.data.text import Tokens, fit_tokens
@@ -77,34 +77,32 @@ class Codec:
     ) -> "Codec":
         """The codec of the training rows, for a family that takes the inputs `reads[modality]`.
 
-        `robust`: numbers are centred on the median and those far out drawn in; else mean and deviation, so that
-        the coefficients of a linear model can be told in raw units.
+        `robust`: numbers are centred on the median and those far out drawn in; else mean and deviation, so
+        that the coefficients of a linear model can be told in raw units.
         Raises DanluError where a target does not fit the goal or no column can be read.
         """
         _require(train, targets)
-        frame, rows = train.frame, Rows.of(train, Tally())
+        frame, rows, taken = train.frame, Rows.of(train, Tally()), reads[modality]
+        fitted_targets = {name: _fitted_target(frame[name], name, goal, rows) for name in targets}
         readable = {c.name: c for c in train.columns.values() if c.name not in targets and c.kind != "ignore"}
-        by_input, unused = _columns_by_input(readable.values(), reads[modality])
-        numbers, constant = _numbers(train, by_input["numbers"], rows, robust, "missing" in reads[modality])
-        categories, useless = _categories(frame, by_input["categories"])
-        tokens, about_tokens = _fitted(
-            by_input["tokens"], lambda c: fit_tokens(frame, c, config.text, progress)
-        )
-        terms, about_terms = _fitted(by_input["terms"], lambda c: fit_terms(frame, c, config.text, progress))
-        images, about_images = _fitted(
-            by_input["image"], lambda c: fit_images(frame, c[0], config.image, rows)
-        )
-        sequences, about_sequences = _fitted(by_input["sequence"], lambda c: fit_sequences(frame, c, rows))
+        columns, unused = _columns_by_input(frame, readable.values(), taken)
+        kinds = {name: readable[name].kind for name in columns["numbers"]}
+        numbers, constant = _numbers(frame, kinds, rows, robust, "missing" in taken)
+        categories, useless = _categories(frame, columns["categories"])
         unused += [*constant, *useless]
         left_out = {note.fields["column"] for note in unused}
         inputs = {name: column.kind for name, column in readable.items() if name not in left_out}
         if not inputs:
-            raise DanluError("codec.no_inputs", reads=", ".join(reads[modality]), columns=", ".join(readable))
+            raise DanluError("codec.no_inputs", reads=", ".join(taken), columns=", ".join(readable))
+        tokens, said = _fitted(columns["tokens"], lambda c: fit_tokens(frame, c, config.text, progress), [])
+        terms, said = _fitted(columns["terms"], lambda c: fit_terms(frame, c, config.text, progress), said)
+        images, said = _fitted(columns["image"], lambda c: fit_images(frame, c[0], config.image, rows), said)
+        sequences, said = _fitted(columns["sequence"], lambda c: fit_sequences(frame, c, rows), said)
         return cls(
-            targets={name: _fitted_target(train, name, goal, rows) for name in targets},
+            targets=fitted_targets,
             inputs=inputs,
             unused=tuple(unused),
-            notes=(*about_tokens, *about_terms, *about_images, *about_sequences, *rows.tally.notes()),
+            notes=(*said, *rows.tally.notes()),
             numbers=numbers,
             categories=categories,
             tokens=tokens,
@@ -204,7 +202,7 @@ def _require(examples: Examples, columns: Iterable[str]) -> None:
 
 
 def _columns_by_input(
-    columns: Iterable[Column], reads: tuple[str, ...]
+    frame: pl.DataFrame, columns: Iterable[Column], reads: tuple[str, ...]
 ) -> tuple[dict[str, tuple[str, ...]], list[Note]]:
     """The columns that become each input, and of the others why they become none."""
     by_input: dict[str, tuple[str, ...]] = {name: () for names in INPUTS.values() for name in names}
@@ -213,6 +211,8 @@ def _columns_by_input(
         names = [name for name in INPUTS[column.kind] if name in reads]
         if not names:
             unused.append(Note("codec.unread", column=column.name, kind=Note(f"codec.kind_{column.kind}")))
+        elif column.kind in ("text", "category") and frame[column.name].n_unique() == 1:
+            unused.append(Note("codec.constant", column=column.name))
         elif names == ["image"] and by_input["image"]:
             unused.append(Note("codec.second_image", column=column.name, first=by_input["image"][0]))
         else:
@@ -221,40 +221,34 @@ def _columns_by_input(
 
 
 def _numbers(
-    train: Examples, columns: tuple[str, ...], rows: Rows, robust: bool, indicate: bool
+    frame: pl.DataFrame, kinds: Mapping[str, ColumnKind], rows: Rows, robust: bool, indicate: bool
 ) -> tuple[Numbers | None, list[Note]]:
     """The numbers, and of the columns that tell nothing, why they are left out."""
-    kinds: dict[str, NumberKind] = {name: train.columns[name].kind for name in columns}  # type: ignore[misc]
-    numbers = fit_numbers(train.frame, kinds, rows, robust, indicate)
-    constant = [Note("codec.constant", column=name) for name in columns if name not in numbers.columns]
+    numbers = fit_numbers(frame, kinds, rows, robust, indicate)
+    constant = [Note("codec.constant", column=name) for name in kinds if name not in numbers.columns]
     return numbers if numbers.columns else None, constant
 
 
 def _categories(frame: pl.DataFrame, columns: tuple[str, ...]) -> tuple[tuple[Category, ...], list[Note]]:
     """The categories, and of the columns that tell nothing, why they are left out."""
-    categories = []
-    useless = []
-    for name in columns:
-        category = fit_category(frame[name], name)
-        if frame[name].n_unique() == 1:
-            useless.append(Note("codec.constant", column=name))
-        elif not category.values:
-            useless.append(Note("codec.all_differ", column=name))
-        else:
-            categories.append(category)
-    return tuple(categories), useless
+    fitted = [fit_category(frame[name], name) for name in columns]
+    useless = [Note("codec.all_differ", column=category.name) for category in fitted if not category.values]
+    return tuple(category for category in fitted if category.values), useless
 
 
 def _fitted(
-    columns: tuple[str, ...], fit: Callable[[tuple[str, ...]], tuple[T, list[Note]]]
+    columns: tuple[str, ...], fit: Callable[[tuple[str, ...]], tuple[T, list[Note]]], said: list[Note]
 ) -> tuple[T | None, list[Note]]:
-    """What `fit` makes of the columns, and what it says; nothing where there are none."""
-    return fit(columns) if columns else (None, [])
+    """What `fit` makes of the columns, None without any; and all that was said, with what it says."""
+    if not columns:
+        return None, said
+    fitted, notes = fit(columns)
+    return fitted, said + notes
 
 
-def _fitted_target(train: Examples, name: str, goal: Goal, rows: Rows) -> Target:
-    _refuse_missing(train.frame[name], name, rows)
-    return fit_target(train.frame[name], name, goal)
+def _fitted_target(series: pl.Series, name: str, goal: Goal, rows: Rows) -> Target:
+    _refuse_missing(series, name, rows)
+    return fit_target(series, name, goal)
 
 
 def _encoded_target(target: Target, series: pl.Series, rows: Rows) -> Tensor:

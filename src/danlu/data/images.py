@@ -3,6 +3,8 @@
 import io
 import math
 import os
+import struct
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,7 +31,15 @@ _LONGEST_SIDE = 224  # of the size that is chosen
 _SAMPLE = 500  # training images that are looked at
 _CHUNK = 256  # images between two signs of progress
 _SHARE_OF_MEMORY = 0.25  # beyond it, files are decoded for each batch
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises
+_UNREADABLE = (  # what Pillow and its plug-ins raise
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 _SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _GREY = ("1", "L", "LA", *_SIXTEEN_BITS)
 
@@ -106,7 +116,7 @@ class ImageFiles:
 def fit_images(
     frame: pl.DataFrame, column: str, config: ImageConfig, rows: Rows
 ) -> tuple[Images, list[Note]]:
-    """Size, channels and pixel statistics of a sample of the training images; what the recipe says goes first."""
+    """Size, channels and statistics of a sample of the training images; what the recipe says goes first."""
     series = _checked(frame[column], column, rows)
     sample = np.unique(np.linspace(0, len(series) - 1, _SAMPLE).astype(int)).tolist()
     sizes = [_upright_size(series[row], column, rows.place(row)) for row in sample]
@@ -130,7 +140,7 @@ def fit_images(
 
 
 def opened(source: Any, column: str, place: str, longest: int) -> Image.Image:
-    """The image of a path, an encoded file or an array, upright; a JPEG is read no finer than `longest` needs.
+    """The image of a path, an encoded file or an array, upright; a JPEG no finer than `longest` needs.
 
     Raises DanluError where it cannot be read.
     """

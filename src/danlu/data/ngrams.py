@@ -1,11 +1,12 @@
 """Texts as weighted n-grams (TF-IDF), fitted on the training rows. Knows nothing of tokenizers.
 
-All n-grams of many texts are found at once: the texts are one array of code points, an n-gram is a span of it, and
-the hash of a span is a difference of prefix sums. The weights are those of scikit-learn's TfidfVectorizer.
+All n-grams of many texts are found at once: the texts are one array of code points, an n-gram is a span of
+it, and the hash of a span is a difference of prefix sums. The weights are those of TfidfVectorizer in
+scikit-learn.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -28,7 +29,7 @@ Ints = npt.NDArray[np.int64]
 TOKEN = re.compile(r"\w+(?:['’]\w+)*|[!?]")
 _MAX_TERMS = 200_000  # of all parts together
 _CHARACTERS_WITHIN_WORDS = 20_000_000  # longer training texts have words enough to do without parts of words
-_CHUNK = 2_000_000  # characters that are hashed at once
+_CHUNK = 1_000_000  # characters that are hashed at once
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2⁶⁴
 
 
@@ -109,20 +110,26 @@ def fit_terms(
     parts = _suitable_parts(texts)
     least = 2 if len(texts) >= 100 else 1
     most = (config.vocab_size or _MAX_TERMS) // len(parts)
-    chunks = list(_chunks(texts, progress))
-    fitted = tuple(_fitted(part, [chunk for _, chunk in chunks], least, most) for part in parts)
-    terms = Terms(columns, config.lowercase, len(texts), fitted)
+    found: list[list[pl.DataFrame]] = [[] for _ in parts]
+    chunks = []
+    for _, chunk in _chunks(texts, progress):
+        chunks.append(chunk.text)
+        for part, frames in zip(parts, found, strict=True):
+            frames.append(_document_frequency(chunk, part).with_columns(chunk=len(chunks) - 1))
+    fitted = [_fitted(*each, chunks, least, most) for each in zip(parts, found, strict=True)]
+    terms = Terms(columns, config.lowercase, len(texts), tuple(fitted))
     kinds = "+".join(f"{part.analyzer} {part.shortest}-{part.longest}" for part in parts)
     return terms, [Note("codec.terms", column=", ".join(columns), size=terms.size, kinds=kinds, least=least)]
 
 
 def _row_texts(frame: pl.DataFrame, columns: Sequence[str], lowercase: bool) -> list[str]:
     """Each row's texts, each with single spaces between and around its words, joined with line ends."""
-    folded: Callable[[str], str] = str.lower if lowercase else str
-    parts = [
-        [f" {' '.join(folded(text).split())} " for text in texts_of(frame[name], name)] for name in columns
-    ]
+    parts = [[_spaced(text, lowercase) for text in texts_of(frame[name], name)] for name in columns]
     return ["\n".join(row) for row in zip(*parts, strict=True)]
+
+
+def _spaced(text: str, lowercase: bool) -> str:
+    return " ".join(["", *(text.lower() if lowercase else text).split(), ""])
 
 
 def _suitable_parts(texts: Sequence[str]) -> list[Part]:
@@ -157,8 +164,9 @@ class _Chunk:
 
 def _chunks(texts: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, _Chunk]]:
     """The texts in pieces of about _CHUNK characters, each with the number of its first row."""
-    first = 0
-    characters = 0
+    if not texts:
+        yield 0, _Chunk(texts)
+    first = characters = 0
     for i, text in enumerate(texts, start=1):
         characters += len(text)
         if characters >= _CHUNK or i == len(texts):
@@ -177,21 +185,12 @@ def _spans(chunk: _Chunk, part: Part) -> pl.DataFrame:
 
 
 def _character_spans(chunk: _Chunk, part: Part, n: int) -> tuple[Ints, Ints, Hashes]:
-    start = np.arange(len(chunk.codes) - n + 1)
-    inner = (
-        slice(1, -1) if part.analyzer == "char_wb" else slice(None)
-    )  # a padded word has spaces at its ends
-    spaces = _within(chunk.spaces, n, inner)
-    start = start[(spaces == 0) & (_within(chunk.lines, n, slice(None)) == 0)]
+    start = np.arange(max(len(chunk.codes) - n + 1, 0))
+    ends = int(part.analyzer == "char_wb")  # a padded word has spaces at its ends, and nowhere else
+    spaces = chunk.spaces[start + n - ends] - chunk.spaces[start + ends]
+    lines = chunk.lines[start + n] - chunk.lines[start]
+    start = start[(spaces == 0) & (lines == 0)]
     return start, start + n, chunk.hashes(start, start + n)
-
-
-def _within(running: Ints, n: int, part: slice) -> Ints:
-    """How many there are in the inner `part` of each window of n places."""
-    places = range(n)[part]
-    if len(places) == 0:
-        return np.zeros(len(running) - n, np.int64)
-    return running[places.stop :][: len(running) - n] - running[places.start :][: len(running) - n]
 
 
 def _word_spans(chunk: _Chunk, part: Part, n: int) -> tuple[Ints, Ints, Hashes]:
@@ -206,14 +205,13 @@ def _word_spans(chunk: _Chunk, part: Part, n: int) -> tuple[Ints, Ints, Hashes]:
     return start[inside], end[inside], hashes[inside]
 
 
-def _fitted(part: Part, chunks: Sequence[_Chunk], least: int, most: int) -> Part:
-    """`part` with its terms by falling document frequency."""
-    counted = pl.concat(
-        [_document_frequency(chunk, part).with_columns(chunk=i) for i, chunk in enumerate(chunks)]
+def _fitted(part: Part, found: Sequence[pl.DataFrame], chunks: Sequence[str], least: int, most: int) -> Part:
+    """`part` with the terms that occur in at least `least` rows, by falling document frequency."""
+    total = (
+        pl.concat(found).group_by("hash").agg(pl.col("count").sum(), pl.col("chunk", "start", "end").first())
     )
-    total = counted.group_by("hash").agg(pl.col("count").sum(), pl.col("chunk", "start", "end").first())
     kept = total.filter(pl.col("count") >= least).sort(["count", "hash"], descending=[True, False]).head(most)
-    texts = [chunks[i].text[a:b] for i, a, b in kept.select("chunk", "start", "end").iter_rows()]
+    texts = [chunks[i][start:end] for i, start, end in kept.select("chunk", "start", "end").iter_rows()]
     if part.analyzer == "word":
         texts = [" ".join(TOKEN.findall(text)) for text in texts]
     return Part(part.analyzer, part.shortest, part.longest, tuple(texts), tuple(kept["count"]))
@@ -252,7 +250,7 @@ def _powers(base: int, count: int) -> Hashes:
 
 
 def _mixed(codes: npt.NDArray[np.uint32]) -> Hashes:
-    """Code points spread over 64 bits (the finalizer of splitmix64, Steele et al. 2014), so that sums of them do not meet."""
+    """Code points spread over 64 bits (finalizer of splitmix64, Steele et al. 2014), so that sums differ."""
     x = codes.astype(np.uint64) * np.uint64(_BASE)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -9,13 +9,13 @@ import torch
 
 from danlu.data.store import Ragged
 from danlu.data.tally import Rows
+from danlu.data.values import Lengths, first_of_each, offsets_of
 from danlu.errors import DanluError
 from danlu.words import Note
 
 MAX_STEPS = 4096
 
 Steps = npt.NDArray[np.float64]  # (total, channels)
-Lengths = npt.NDArray[np.int64]  # (N,)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Sequences:
     def encode(self, frame: pl.DataFrame, rows: Rows) -> Ragged:
         """Standardised steps, 0 where missing, cut at `max_steps`.
 
-        Raises DanluError where a column has other channels than in training, or a row's columns differ in length.
+        Raises DanluError where channels are not those of training, or a row's columns differ in length.
         """
         steps, lengths = _joined(frame, self.columns, rows)
         if steps.shape[1] != len(self.mean):
@@ -50,12 +50,12 @@ class Sequences:
                 wanted=len(self.mean),
             )
         rows.count("codec.sequence_cut", self.columns[0], lengths > self.max_steps)
-        steps, lengths = _cut(steps, lengths, self.max_steps)
+        steps, lengths = first_of_each(steps, lengths, self.max_steps)
         missing = np.isnan(steps)
         self._count_gaps(missing, lengths, rows)
         values = np.where(missing, 0.0, (steps - self.mean) / self.scale)
         values = np.concatenate([values, missing[:, list(self.gaps)]], axis=1).astype(np.float32)
-        return Ragged(torch.from_numpy(values), torch.from_numpy(_offsets(lengths)))
+        return Ragged(torch.from_numpy(values), torch.from_numpy(offsets_of(lengths)))
 
     def _count_gaps(self, missing: np.ndarray, lengths: Lengths, rows: Rows) -> None:
         without = [i for i in range(len(self.mean)) if i not in self.gaps]
@@ -67,7 +67,7 @@ def fit_sequences(frame: pl.DataFrame, columns: tuple[str, ...], rows: Rows) -> 
     """Mean and deviation of each channel over the known steps of the training rows."""
     steps, lengths = _joined(frame, columns, rows)
     max_steps = min(int(lengths.max()), MAX_STEPS)
-    steps, _ = _cut(steps, lengths, max_steps)
+    steps, _ = first_of_each(steps, lengths, max_steps)
     known = ~np.isnan(steps)
     if not known.any():
         raise DanluError("codec.empty_sequences", column=", ".join(columns))
@@ -112,14 +112,3 @@ def _steps(series: pl.Series, name: str) -> tuple[Steps, Lengths]:
     steps = series.filter(series.list.len() > 0).explode().to_numpy().astype(np.float64)
     steps = steps.reshape(-1, width)
     return np.where(np.isfinite(steps), steps, np.nan), lengths
-
-
-def _cut(steps: Steps, lengths: Lengths, longest: int) -> tuple[Steps, Lengths]:
-    if (lengths <= longest).all():
-        return steps, lengths
-    place = np.arange(len(steps)) - np.repeat(_offsets(lengths)[:-1], lengths)
-    return steps[place < longest], np.minimum(lengths, longest)
-
-
-def _offsets(lengths: Lengths) -> Lengths:
-    return np.concatenate([[0], np.cumsum(lengths)])

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -12,9 +11,8 @@ from torch import Tensor
 from danlu.data.tally import Rows
 from danlu.data.values import Floats, Mask, as_numbers, as_texts, as_times
 from danlu.errors import DanluError
+from danlu.recipe import ColumnKind
 from danlu.words import Note
-
-NumberKind = Literal["number", "boolean", "date"]
 
 MAX_CATEGORIES = 5000  # per column; the rarer ones share the index of those never seen
 
@@ -23,7 +21,7 @@ MAX_CATEGORIES = 5000  # per column; the rarer ones share the index of those nev
 class NumberFeature:
     """One standardised number: (raw - centre) * factor. `part` is "value", or what is taken of a date.
 
-    A date gives its "time" in days, and the sine and cosine of month, weekday and hour where they vary in training.
+    A date gives its "time" in days, and sine and cosine of month, weekday and hour if they vary in training.
     """
 
     column: str
@@ -41,11 +39,11 @@ class NumberFeature:
 class Numbers:
     """The columns that become numbers, and how each is standardised.
 
-    `clip`: values far out are drawn in smoothly, x / sqrt(1 + (x / 3)²), as RealMLP does (Holzmüller et al. 2024).
+    `clip`: values far out are drawn in, x / sqrt(1 + (x / 3)²), as RealMLP does (Holzmüller et al. 2024).
     `gaps`: the columns with missing values in training, each of which has an indicator where `indicate`.
     """
 
-    columns: Mapping[str, NumberKind]
+    columns: Mapping[str, ColumnKind]
     features: tuple[NumberFeature, ...]
     gaps: tuple[str, ...]
     clip: bool
@@ -57,7 +55,10 @@ class Numbers:
         return self.gaps if self.indicate else ()
 
     def encode(self, frame: pl.DataFrame, rows: Rows) -> tuple[Tensor, Tensor]:
-        """numbers (N, features) float32, missing (N, indicators) float32; raises DanluError where a value is no number."""
+        """numbers (N, features) float32, missing (N, indicators) float32.
+
+        Raises DanluError where a value is no number or no date.
+        """
         parts = {name: _parts(frame[name], name, kind, rows) for name, kind in self.columns.items()}
         gaps = {name: _missing(part) for name, part in parts.items()}
         for name in [name for name in self.columns if name not in self.gaps]:
@@ -74,13 +75,13 @@ class Numbers:
 
 
 def fit_numbers(
-    frame: pl.DataFrame, columns: Mapping[str, NumberKind], rows: Rows, robust: bool, indicate: bool
+    frame: pl.DataFrame, columns: Mapping[str, ColumnKind], rows: Rows, robust: bool, indicate: bool
 ) -> Numbers:
-    """How the columns become numbers; one without a value, or with a single one and no gaps to indicate, is left out.
+    """How the columns become numbers; one that is constant, with no gaps to indicate, is left out.
 
-    `robust` centres on the median, divides by the distance of the quartiles and clips; else mean and deviation.
+    `robust`: centred on the median, over the distance of the quartiles, clipped; else mean and deviation.
     """
-    kept: dict[str, NumberKind] = {}
+    kept: dict[str, ColumnKind] = {}
     features: list[NumberFeature] = []
     gaps: list[str] = []
     for name, kind in columns.items():
@@ -107,7 +108,7 @@ def _feature(column: str, part: str, values: Floats, robust: bool) -> NumberFeat
     return NumberFeature(column, part, float(middle), float(1 / spread))
 
 
-def _parts(series: pl.Series, name: str, kind: NumberKind, rows: Rows) -> dict[str, Floats]:
+def _parts(series: pl.Series, name: str, kind: ColumnKind, rows: Rows) -> dict[str, Floats]:
     """The raw numbers of a column by part, NaN where missing."""
     if kind == "date":
         return _date_parts(_times(series, name, rows))
@@ -134,7 +135,7 @@ def _numbers(series: pl.Series, name: str, rows: Rows) -> Floats:
 
 
 def _times(series: pl.Series, name: str, rows: Rows) -> pl.Series:
-    if not (series.dtype.is_temporal() or series.dtype in (pl.String, pl.Null)):
+    if series.dtype not in (pl.Date, pl.Datetime, pl.String, pl.Null):
         raise DanluError(
             "codec.wrong_type", column=name, wanted=Note("codec.kind_date"), got=str(series.dtype)
         )

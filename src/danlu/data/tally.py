@@ -18,7 +18,7 @@ class Tally:
     first: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, key: str, column: str, count: int, place: str) -> None:
-        """Count `count` more rows in which `column` was as the sentence `key` says, the first of them at `place`."""
+        """Count `count` more rows, the first at `place`, in which `column` was as the sentence `key` says."""
         self.counts[key, column] = self.counts.get((key, column), 0) + count
         self.first.setdefault((key, column), place)
 

@@ -32,8 +32,9 @@ class Target:
         return 1 if self.kind == "number" else len(self.classes)
 
     def encode(self, series: pl.Series) -> Tensor:
-        """class: (N,) int64, UNKNOWN_CLASS where unknown · labels: (N, classes) float32 of 0 and 1 · number: (N,)
-        float32, standardised, NaN where it is no number."""
+        """class: (N,) int64, UNKNOWN_CLASS where unknown · labels: (N, classes) float32 of 0 and 1 ·
+        number: (N,) float32, standardised, NaN where it is no number.
+        """
         if self.kind == "number":
             return torch.from_numpy(((as_numbers(series) - self.mean) / self.scale).astype(np.float32))
         if self.kind == "class":

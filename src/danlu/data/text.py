@@ -1,26 +1,29 @@
-"""Texts as tokens: the tokenizer is trained on the training rows. Knows nothing of n-grams (see ngrams.py)."""
+"""Texts as tokens, by a tokenizer trained on the training rows. Knows nothing of n-grams (see ngrams.py)."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from danlu.data.store import Ragged
 from danlu.data.tally import Rows
-from danlu.data.values import as_texts
+from danlu.data.values import Lengths, as_texts, first_of_each, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import TextConfig
 from danlu.words import Note
 
 TokenKind = Literal["word", "char", "bpe"]
+TokenIds = npt.NDArray[np.int64]
 
 PAD, UNKNOWN, SEPARATOR = 0, 1, 2
 SPECIAL = ["[PAD]", "[UNK]", "[SEP]"]
@@ -39,7 +42,7 @@ _CHUNK = 10_000  # texts between two signs of progress
 
 @dataclass(frozen=True)
 class Tokens:
-    """The text columns, joined with a separator, and their tokenizer, kept as the text of a `tokenizer.json`."""
+    """The text columns, joined with a separator, and their tokenizer as the text of a `tokenizer.json`."""
 
     columns: tuple[str, ...]
     kind: TokenKind
@@ -50,23 +53,20 @@ class Tokens:
 
     def encode(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> Ragged:
         """Token ids, below `size`; over-long texts are cut and counted, or refused with DanluError."""
-        ids = list(_ids(self._tokenizer, [texts_of(frame[name], name) for name in self.columns], progress))
-        lengths = np.fromiter((len(row) for row in ids), np.int64, len(ids))
+        texts = [texts_of(frame[name], name) for name in self.columns]
+        values, lengths = _token_ids(self._tokenizer, texts, progress)
         too_long = lengths > self.max_length
         if self.over_long == "refuse" and too_long.any():
-            length = int(lengths[too_long][0])
             raise DanluError(
                 "codec.text_too_long",
                 place=rows.first(too_long),
                 column=", ".join(self.columns),
-                length=length,
+                length=int(lengths[too_long][0]),
                 longest=self.max_length,
             )
         rows.count("codec.text_cut", ", ".join(self.columns), too_long)
-        kept = np.minimum(lengths, self.max_length)
-        values = np.fromiter((i for row in ids for i in row[: self.max_length]), np.int64, int(kept.sum()))
-        offsets = np.concatenate([[0], np.cumsum(kept)])
-        return Ragged(torch.from_numpy(values), torch.from_numpy(offsets))
+        values, lengths = first_of_each(values, lengths, self.max_length)
+        return Ragged(torch.from_numpy(values), torch.from_numpy(offsets_of(lengths)))
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -82,7 +82,7 @@ def fit_tokens(
     texts = [texts_of(frame[name], name) for name in columns]
     kind, why = (config.tokenizer, None) if config.tokenizer else chosen_kind(texts)
     tokenizer = _trained(kind, texts, config)
-    lengths = np.array([len(row) for row in _ids(tokenizer, texts, progress)])
+    _, lengths = _token_ids(tokenizer, texts, progress)
     longest = config.max_length or _max_length(kind, lengths, config.over_long)
     size = tokenizer.get_vocab_size()
     tokens = Tokens(columns, kind, longest, config.over_long, size, tokenizer.to_str())
@@ -174,18 +174,24 @@ def _max_length(kind: TokenKind, lengths: np.ndarray, over_long: str) -> int:
     return max(1, min(fitting, _LONGEST[kind]) if over_long == "cut" else fitting)
 
 
-def _ids(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> Iterator[list[int]]:
-    """The token ids of each row, its columns joined with the separator."""
+def _token_ids(
+    tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None
+) -> tuple[TokenIds, Lengths]:
+    """The token ids of all rows, one behind the other, and their lengths; SEPARATOR between columns."""
     rows = len(texts[0])
+    values: list[TokenIds] = [np.empty(0, np.int64)]
+    lengths: list[int] = []
     for start in range(0, rows, _CHUNK):
-        chunks = [
-            tokenizer.encode_batch_fast(column[start : start + _CHUNK], add_special_tokens=False)
-            for column in texts
-        ]
-        for encodings in zip(*chunks, strict=True):
-            ids = encodings[0].ids
-            for other in encodings[1:]:
-                ids = [*ids, SEPARATOR, *other.ids]
-            yield ids
+        chunk = [column[start : start + _CHUNK] for column in texts]
+        encodings = [tokenizer.encode_batch_fast(column, add_special_tokens=False) for column in chunk]
+        ids = [_joined([encoding.ids for encoding in row]) for row in zip(*encodings, strict=True)]
+        values.append(np.fromiter(chain.from_iterable(ids), np.int64))
+        lengths += map(len, ids)
         if progress:
             progress(Note("codec.encoding_texts"), min(start + _CHUNK, rows), rows)
+    return np.concatenate(values), np.array(lengths, np.int64)
+
+
+def _joined(parts: list[list[int]]) -> list[int]:
+    first, *others = parts
+    return first + [i for ids in others for i in (SEPARATOR, *ids)]

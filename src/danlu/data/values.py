@@ -1,13 +1,16 @@
 """The values of a column as texts, numbers and times. Knows nothing of tensors or of what was fitted."""
 
 import re
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 Floats = npt.NDArray[np.float64]
+Lengths = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Values = npt.NDArray[Any]
 
 
 def as_texts(series: pl.Series) -> pl.Series:
@@ -32,6 +35,19 @@ def as_times(series: pl.Series) -> pl.Series:
         return series.str.to_datetime(time_unit="us", strict=False)
     except pl.exceptions.ComputeError:  # no format fits any value
         return pl.Series(series.name, [None] * len(series), dtype=pl.Datetime("us"))
+
+
+def offsets_of(lengths: Lengths) -> Lengths:
+    """(N + 1,): where each row begins in the values of all rows, and where the last one ends."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
+
+def first_of_each(values: Values, lengths: Lengths, longest: int) -> tuple[Values, Lengths]:
+    """The first `longest` values of each row; values: (total, ...), one row behind the other."""
+    if (lengths <= longest).all():
+        return values, lengths
+    place = np.arange(len(values)) - np.repeat(offsets_of(lengths)[:-1], lengths)
+    return values[place < longest], np.minimum(lengths, longest)
 
 
 def natural_order(values: list[str]) -> list[str]:

@@ -187,6 +187,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "({own} % as they are)",
         "训练时不做镜像：镜像后只有 {mirrored} % 的图像与同类图像最接近（原图为 {own} %）",
     ),
+    "codec.no_flip_swapped": (
+        'training images are not mirrored: mirrored, most images of "{one}" look like "{other}", and the reverse',
+        "训练时不做镜像：镜像后，“{one}”的图像大多像“{other}”，反之亦然",
+    ),
     "codec.no_flip_characters": (
         "training images are not mirrored: the classes are digits or single characters",
         "训练时不做镜像：类别是数字或单个字符",
