@@ -156,7 +156,9 @@ class Predictor:
         `data`: as for `predict`, or a list of files. Raises DanluError where a target column is missing.
         """
         files = files_of(data)
-        examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
+        examples = (
+            read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
+        )
         examples, unlabelled = labelled(examples, list(self.codec.targets))
         about = About(
             name=", ".join(files) or "rows",

@@ -182,7 +182,7 @@ class TrainConfig(Frozen):
     label_smoothing: float | None = Field(None, ge=0, lt=1, description="share given to the other classes")
     augment: bool | None = Field(None, description="random changes of training images that suit them")
     early_stopping: EarlyStopping | Literal[False] | None = Field(
-        None, description="patience; false never stops"
+        None, description="{patience: 10, min_delta: 0.0}; false never stops"
     )
     metric: str | None = Field(None, description="validation metric that picks the best weights")
     keep: Literal["best", "last"] | None = Field(None, description="which weights the run serves")

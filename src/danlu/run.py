@@ -1,7 +1,7 @@
 """The run folder: the only writer of a run's files, and what reads them again. Knows nothing of how they came about.
 
-    recipe.yaml  resolved.json  data.json  environment.json  codec.json  tokenizer.json
-    metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md
+recipe.yaml  resolved.json  data.json  environment.json  codec.json  tokenizer.json
+metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md
 """
 
 import json
@@ -39,7 +39,9 @@ class Run:
         """The run in `folder`; raises DanluError where there is none, naming runs nearby."""
         folder = Path(folder)
         if not (folder / "recipe.yaml").is_file():
-            near = ", ".join(str(r.folder) for r in runs_in(folder.parent if folder.parent.is_dir() else Path()))
+            near = ", ".join(
+                str(r.folder) for r in runs_in(folder.parent if folder.parent.is_dir() else Path())
+            )
             raise DanluError("run.not_found", folder=str(folder), near=near[:200] or "-")
         return cls(folder)
 

@@ -21,7 +21,7 @@ from danlu.train import optim
 from danlu.train.checkpoint import Checkpoints, packed, unpacked
 from danlu.train.plan import Plan
 
-CHECKPOINT_S = 30.0  # where the recipe names no steps: what a crash costs at most, against the cost of writing
+CHECKPOINT_S = 30.0  # where the recipe names no steps: the work that a crash may cost
 Augment = Callable[[Batch, torch.Generator], Batch]
 
 
@@ -101,7 +101,7 @@ def fit(training: Training) -> Iterator[Record]:
         fraction = _fraction(state, plan, state.elapsed_s)
         state.stopped = _ended(state, plan, fraction)
         if not state.stopped and training.halt():
-            _save(training, optimizer)  # before the validation below, which an uninterrupted run does not make
+            _save(training, optimizer)  # before a validation that an uninterrupted run would not make here
             state.stopped = "asked"
         scores = None
         if state.stopped or state.step % plan.evaluate_every == 0:
@@ -134,7 +134,9 @@ def validate(training: Training, device: torch.device) -> dict[str, float]:
     return finished(sums)
 
 
-def _stepper(training: Training, optimizer: torch.optim.Optimizer, device: torch.device) -> Callable[[], None]:
+def _stepper(
+    training: Training, optimizer: torch.optim.Optimizer, device: torch.device
+) -> Callable[[], None]:
     """One optimizer step: gradients of `accumulate` batches, summed first and divided once."""
     model, objective, plan, state = training.model, training.objective, training.plan, training.state
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -236,7 +238,11 @@ def _gain(metric: str, value: float, best: float | None) -> float:
 
 
 def _record(
-    training: Training, optimizer: torch.optim.Optimizer, clock: "_Clock", fraction: float, scores: dict[str, float] | None
+    training: Training,
+    optimizer: torch.optim.Optimizer,
+    clock: "_Clock",
+    fraction: float,
+    scores: dict[str, float] | None,
 ) -> Record:
     state, plan = training.state, training.plan
     loss = state.loss_sum / state.loss_count if state.loss_count else float("nan")
@@ -270,7 +276,9 @@ def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
         return  # the last step broke them; its successor will say so, and the checkpoint before stays the newest
     moments, spec = packed(optimizer.state_dict(), "optimizer")
     tensors = {"model": weights, "optimizer": moments, "best": training.weights or {}}
-    training.checkpoints.save(training.state.step, tensors, {"state": asdict(training.state), "optimizer": spec})
+    training.checkpoints.save(
+        training.state.step, tensors, {"state": asdict(training.state), "optimizer": spec}
+    )
 
 
 def _restore(training: Training, optimizer: torch.optim.Optimizer) -> None:

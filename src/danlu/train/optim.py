@@ -22,7 +22,9 @@ def optimizer_of(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     lr = plan.learning_rate
     if plan.optimizer == "lbfgs":
         everything = [p for g in groups for p in g["params"]]
-        return torch.optim.LBFGS(everything, lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe")
+        return torch.optim.LBFGS(
+            everything, lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe"
+        )
     if plan.optimizer in ("adamw", "adam"):
         decay = [g | {"weight_decay": plan.weight_decay * g.pop("decay")} for g in groups]
         kind = torch.optim.AdamW if plan.optimizer == "adamw" else torch.optim.Adam

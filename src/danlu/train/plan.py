@@ -9,9 +9,9 @@ from danlu.errors import DanluError
 from danlu.recipe import EarlyStopping, Frozen, TrainConfig
 from danlu.words import Note
 
-STEP_FLOPS_PER_THREAD = (
-    2e7  # below this a step ends before a second thread has woken (measured: MLP 64 → 64, batch 64)
-)
+# Some 10 ms of one core: below it a second thread gains little, and where another program wants that core it loses a
+# hundredfold, because every small kernel waits for both.
+STEP_FLOPS_PER_THREAD = 3e8
 FALLBACK: dict[str, Any] = {
     "epochs": 20,
     "batch_size": 64,
