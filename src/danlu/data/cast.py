@@ -158,7 +158,8 @@ def category(series: pl.Series, missing: tuple[str, ...], verbatim: bool = False
 def _text(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
     if isinstance(series.dtype, pl.List):
         return series.cast(pl.List(pl.String)).list.join(" ")
-    return series.cast(pl.String, strict=False).replace("", None)
+    texts = series.cast(pl.String, strict=False)
+    return texts.set(texts == "", None) if (texts == "").any() else texts
 
 
 def _date(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:

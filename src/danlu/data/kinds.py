@@ -90,8 +90,9 @@ def infer_task(
     target = columns[targets[0]]
     goal = "regression" if target.kind in ("number", "date") else "classification"
     other = "classification" if goal == "regression" else "regression"
-    distinct = frame[target.name].n_unique() if target.kind != "labels" else 0
-    key = "data.task.ambiguous" if _ambiguous(target, frame[target.name], distinct) else f"data.task.{goal}"
+    answers = frame[target.name].drop_nulls()
+    distinct = answers.explode().n_unique() if target.kind == "labels" else answers.n_unique()
+    key = "data.task.ambiguous" if _ambiguous(target, answers, distinct) else f"data.task.{goal}"
     task = f"{modality}-{goal}"
     return task, Note(key, task=task, column=target.name, distinct=distinct, other=f"{modality}-{other}")
 

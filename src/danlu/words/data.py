@@ -40,8 +40,8 @@ WORDS: dict[str, tuple[str, str]] = {
         'data.encoding：没有名为 "{encoding}" 的编码。可用 utf-8、gb18030、utf-16、latin-1，或不设置而自动识别。',
     ),
     "data.not_decodable": (
-        "{file}: not {encoding} at byte {byte}. Set data.encoding to the right one (utf-8, gb18030, utf-16, latin-1).",
-        "{file}：第 {byte} 字节处不符合 {encoding} 编码。请将 data.encoding 设为正确的编码（utf-8、gb18030、utf-16、latin-1）。",
+        "{file}: not {encoding} somewhere after byte {byte}. Set data.encoding to the right one (utf-8, gb18030, utf-16, latin-1).",
+        "{file}：第 {byte} 字节之后有内容不符合 {encoding} 编码。请将 data.encoding 设为正确的编码（utf-8、gb18030、utf-16、latin-1）。",
     ),
     "data.damaged_file": (
         "{file}: the file is damaged or cut short ({why}). Fetch or write it again.",

@@ -24,6 +24,7 @@ from danlu.errors import DanluError
 DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 1000
 LONGEST_NAME = 70  # characters: a longer cell in the first row is no name of a column
+_SMALL = 1 << 14  # bytes that are read row by row without further halving
 _REPLACED = "\ufffd"
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
@@ -47,8 +48,8 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
     """The rows of a CSV or TSV file in parts, with those that have too many or too few cells told as bad."""
     csv.field_size_limit(sys.maxsize)
     with source.open() as stream:
-        text = Utf8Reader(stream, ask.encoding, source.name)
-        head = text.read(ask.block)
+        text = Utf8Reader(stream, ask.encoding, source.name, ask.block)
+        head = text.read()
         if not head.strip():
             raise DanluError("data.empty_file", file=source.name)
         layout = detected_layout(head, ask, prefers_tab=".tsv" in source.name.lower())
@@ -56,7 +57,7 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
         rows = 0
         final = False
         while not final:
-            block = text.read(ask.block)
+            block = text.read()
             final = not block
             rest += block
             frame, ragged, rest = _parsed(rest, layout, ask, final)
@@ -151,27 +152,41 @@ def _parsed(
     if final:
         buffer = buffer.rstrip(b"\r\n") + b"\n" if buffer.strip(b"\r\n") else b""
     cut = len(buffer) if final else _row_end(buffer, layout.quote)
-    if cut:
-        chunk = buffer[:cut]
-        frame = _fast(chunk, layout, layout.schema)
-        if frame is None:
-            texts = _fast(chunk, layout, layout.as_text)
-            frame = None if texts is None else _narrowed(texts, layout.schema, ask)
-        if frame is not None:
-            return frame, [], buffer[cut:]
-    texts, ragged, rest = _row_by_row(buffer, layout, final)
+    frame = _fast(buffer[:cut], layout, layout.schema) if cut else None
+    if frame is not None:
+        return frame, [], buffer[cut:]
+    texts, ragged, rest = _as_texts(buffer, layout, final)
     return _narrowed(texts, layout.schema, ask), ragged, rest
+
+
+def _as_texts(buffer: bytes, layout: Layout, final: bool) -> tuple[pl.DataFrame, list[tuple[int, int]], bytes]:
+    """As `_parsed`, every cell as text; halved until only the bytes around a row at fault are read row by row."""
+    cut = len(buffer) if final else _row_end(buffer, layout.quote)
+    frame = _fast(buffer[:cut], layout, layout.as_text) if cut else None
+    if frame is not None:
+        return frame, [], buffer[cut:]
+    if len(buffer) > _SMALL:
+        half = len(buffer) // 2
+        first, ragged, rest = _as_texts(buffer[:half], layout, final=False)
+        if len(rest) < half:
+            second, later, rest = _as_texts(rest + buffer[half:], layout, final)
+            start = first.height + len(ragged)
+            return pl.concat([first, second]), [*ragged, *((start + i, n) for i, n in later)], rest
+    return _row_by_row(buffer, layout, final)
 
 
 def _row_end(buffer: bytes, quote: str | None) -> int:
     """Where the last complete row ends: after a line break that no quotes enclose; 0 where none is near the end."""
-    end = len(buffer)
+    end = buffer.rfind(b"\n") + 1
+    if quote is None or b'"' not in buffer:
+        return end
+    marks = buffer.count(b'"', 0, end)
     for _ in range(1000):
-        end = buffer.rfind(b"\n", 0, end)
-        if end < 0:
-            return 0
-        if quote is None or buffer.count(b'"', 0, end) % 2 == 0:
-            return end + 1
+        if marks % 2 == 0:
+            return end
+        before = buffer.rfind(b"\n", 0, end - 1) + 1
+        marks -= buffer.count(b'"', before, end)
+        end = before
     return 0
 
 

@@ -1,7 +1,10 @@
 """Text of any encoding as UTF-8, block by block. Knows nothing of rows."""
 
 import codecs
+from collections.abc import Iterator
 from typing import BinaryIO
+
+import polars as pl
 
 from danlu.errors import DanluError
 
@@ -14,70 +17,102 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_UTF8 = ("utf-8", "utf-8-sig")
 
 
 class Utf8Reader:
     """A byte stream as blocks of UTF-8 without a byte order mark.
 
-    `encoding` is what was given or detected; `damaged` tells that bytes which are no UTF-8 became U+FFFD.
+    `encoding` is what was given or detected; `damaged` tells that bytes which it does not know became U+FFFD. Raises
+    DanluError where there is no encoding of the given name.
     """
 
-    def __init__(self, stream: BinaryIO, encoding: str | None, name: str) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, encoding: str | None, name: str, block: int) -> None:
         self._name = name
         self._given = encoding is not None
-        self._first = stream.read(SAMPLE)
         self._only_ascii = True
-        self._offset = 0
+        self._tail = b""  # the bytes of a character that goes on in the next block
+        self._offset = 0  # of the block in hand
         self.damaged = False
-        self._use(encoding or detected_encoding(self._first))
+        sample = stream.read(SAMPLE)
+        self._use(encoding or detected_encoding(sample))
+        if self.encoding in _UTF8:
+            sample = sample.removeprefix(codecs.BOM_UTF8)
+        self._blocks = self._converted(sample, stream, block)
 
-    def read(self, size: int) -> bytes:
-        """About `size` bytes, as UTF-8; empty at the end. Raises DanluError where the encoding does not fit."""
-        raw = self._first or self._stream.read(size)
-        self._first = b""
-        self._offset += len(raw)
-        if self.encoding == "utf-8" and self._only_ascii and raw.isascii():
-            return raw
-        block = self._decoded(raw)
-        while raw and not block:  # a lone mark or half a character: the end has not come
-            raw = self._stream.read(size)
-            block = self._decoded(raw)
-        return block
+    def read(self) -> bytes:
+        """The next block; empty at the end. Raises DanluError where a given encoding does not fit."""
+        return next(self._blocks, b"")
+
+    def _converted(self, raw: bytes, stream: BinaryIO, size: int) -> Iterator[bytes]:
+        while raw:
+            if block := self._block(raw, final=False):
+                yield block
+            self._offset += len(raw)
+            raw = stream.read(size)
+        if block := self._block(b"", final=True):
+            yield block
 
     def _use(self, encoding: str) -> None:
         try:
-            self._decoder = codecs.getincrementaldecoder(encoding)()
+            name = codecs.lookup(encoding).name
         except LookupError:
             raise DanluError("data.unknown_encoding", encoding=encoding) from None
-        self.encoding = encoding
+        self.encoding = name if name in _UTF8 else encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
 
-    def _decoded(self, raw: bytes) -> bytes:
-        state = self._decoder.getstate()
-        try:
-            text = self._decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            self._decoder.setstate(state)
-            return self._retried(raw, error)
-        self._only_ascii = self._only_ascii and raw.isascii()
-        return text.encode()
+    def _block(self, raw: bytes, final: bool) -> bytes:
+        return self._checked(raw, final) if self.encoding in _UTF8 else self._decoded(raw, final)
 
-    def _retried(self, raw: bytes, error: UnicodeDecodeError) -> bytes:
-        """The block in the encoding that its bytes speak for, where only ASCII came before it; else as damaged UTF-8."""
-        if self._given or self.encoding not in ("utf-8", "utf-8-sig"):
-            raise DanluError(
-                "data.not_decodable",
-                file=self._name,
-                encoding=self.encoding,
-                byte=self._offset - len(raw) + error.start,
-            )
-        better = detected_encoding(raw)
-        if self._only_ascii and better != "utf-8":
+    def _checked(self, raw: bytes, final: bool) -> bytes:
+        """The block as it is, but for a last character that is cut; otherwise encoded where it is no UTF-8."""
+        raw = self._tail + raw
+        end = len(raw) if final else _whole_characters(raw)
+        block, self._tail = raw[:end], raw[end:]
+        if _is_utf8(block):
+            self._only_ascii = self._only_ascii and block.isascii()
+            return block
+        better = detected_encoding(block)
+        if self._only_ascii and better != "utf-8" and not self._given:
             self._use(better)
-            return self._decoded(raw)
+            rest, self._tail = block + self._tail, b""
+            return self._decoded(rest, final)
+        return self._replaced(block, final)
+
+    def _decoded(self, raw: bytes, final: bool) -> bytes:
+        before = self._decoder.getstate()
+        try:
+            return self._decoder.decode(raw, final).encode()
+        except UnicodeDecodeError:
+            self._decoder.setstate(before)
+            return self._replaced(raw, final)
+
+    def _replaced(self, raw: bytes, final: bool) -> bytes:
+        """The block with U+FFFD for what the encoding does not know; an error where the user vouched for it."""
+        if self._given:
+            raise DanluError("data.not_decodable", file=self._name, encoding=self.encoding, byte=self._offset)
         self.damaged = True
         self._decoder.errors = "replace"
-        return self._decoder.decode(raw, final=not raw).encode()
+        return self._decoder.decode(raw, final).encode()
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        return raw.isascii() or len(pl.Series([raw]).cast(pl.String)) == 1  # ten times as fast as bytes.decode
+    except pl.exceptions.ComputeError:
+        return False
+
+
+def _whole_characters(raw: bytes) -> int:
+    """Length without the first bytes of a character that the end cuts."""
+    for back in range(1, min(4, len(raw) + 1)):
+        byte = raw[-back]
+        if byte >= 0xC0:  # the first byte of a character tells its length
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return len(raw) - back if length > back else len(raw)
+        if byte < 0x80:
+            break
+    return len(raw)
 
 
 def detected_encoding(sample: bytes) -> str:

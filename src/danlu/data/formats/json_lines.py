@@ -17,9 +17,9 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
     """The records of a JSON Lines file in parts."""
     rows, rest, final = 0, b"", False
     with source.open() as stream:
-        text = Utf8Reader(stream, ask.encoding, source.name)
+        text = Utf8Reader(stream, ask.encoding, source.name, ask.block)
         while not final:
-            block = text.read(ask.block)
+            block = text.read()
             final = not block
             rest += block
             end = len(rest) if final else rest.rfind(b"\n") + 1

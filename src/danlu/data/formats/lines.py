@@ -12,9 +12,9 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
     """The lines of a text file in parts, empty lines left out."""
     rows, rest, final = 0, b"", False
     with source.open() as stream:
-        text = Utf8Reader(stream, ask.encoding, source.name)
+        text = Utf8Reader(stream, ask.encoding, source.name, ask.block)
         while not final:
-            block = text.read(ask.block)
+            block = text.read()
             final = not block
             rest += block
             end = len(rest) if final else rest.rfind(b"\n") + 1

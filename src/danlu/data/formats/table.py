@@ -43,7 +43,7 @@ class Ask:
     encoding: str | None = None
     missing: tuple[str, ...] = ()
     as_text: frozenset[str] = frozenset()  # columns whose cells stay as they are written
-    block: int = 16 << 20  # bytes parsed at a time
+    block: int = 8 << 20  # bytes parsed at a time
 
 
 @dataclass(frozen=True)
