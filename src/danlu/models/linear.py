@@ -12,6 +12,7 @@ from danlu.models.inputs import CategorySum, Concat, Part, PixelVector, Sequence
 from danlu.recipe import Frozen
 
 FULL_BATCH_ROWS = 200_000  # beyond, minibatches arrive sooner than second-order steps over all rows
+C_OF_TERMS = 10.0  # terms are many and small: rows have length 1, so weights must be larger
 
 
 class Config(Frozen):
@@ -67,13 +68,8 @@ def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
 
 
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
-    """Full-batch L-BFGS to the optimum; the penalty is that of scikit-learn's LogisticRegression(C=1).
-
-    Its mean loss + l2 / 2 · |w|² with l2 = 1 / rows has the same minimum as C · summed loss + |w|² / 2.
-    """
-    assert shapes.heads
-    classes = max(shapes.heads.values()) > 1
-    common = {"l2": 1.0 / rows if classes else 0.0, "weight_decay": 0.0, "early_stopping": False}
+    """Full-batch L-BFGS to the optimum, with scikit-learn's penalty: none for numbers, C for classes."""
+    common = {"l2": _l2(shapes, rows), "weight_decay": 0.0, "early_stopping": False}
     if rows <= FULL_BATCH_ROWS:
         full = {
             "optimizer": "lbfgs",
@@ -90,6 +86,19 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "learning_rate": 0.01,
         "schedule": "linear",
     }
+
+
+def _l2(shapes: Shapes, rows: int) -> float:
+    """The l2 whose mean loss + l2 / 2 · |w|² is least where C · summed loss + |w|² / 2 is (scikit-learn's).
+
+    Two classes have two outputs here and one there: w / 2 and -w / 2, which makes |w|² half as large.
+    """
+    assert shapes.heads
+    outputs = max(shapes.heads.values())
+    if outputs == 1:
+        return 0.0
+    inverse = C_OF_TERMS if shapes.terms else 1.0
+    return (2.0 if outputs == 2 else 1.0) / (inverse * rows)
 
 
 FAMILY = Family(
