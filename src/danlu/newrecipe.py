@@ -37,15 +37,15 @@ def recipe_text(task: str, family: str, settings: type[BaseModel] | None = None)
     ]
     for name, field in Recipe.model_fields.items():
         section = list(_field(name, field, given.get(name), indent="", parents=""))
-        lines += section if len(section) == 1 else ["", *section]
+        lines += ["", *section]
         if name == "model" and settings:
             lines += _fields(settings, {}, indent="  ", parents=f"{family}.")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def schema_text() -> str:
     """JSON Schema of a recipe; an editor that reads a recipe's first line completes and checks keys by it."""
-    return json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(json_schema(), ensure_ascii=False, indent=1)
 
 
 def settings_of(family: str, config: type[BaseModel]) -> list[tuple[str, str]]:
