@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 LINE_EVERY_S = 3.0  # a log gets at most one line of progress in so many seconds
 DRAW_EVERY_S = 0.1  # a terminal or notebook is redrawn at most so often
-BAR_WIDTH = 20
+BAR_WIDTH = 12
 
 
 class Display(Protocol):
@@ -173,7 +173,7 @@ def fitted(event: Doing | Trained, width: int) -> str:
     fraction = _fraction(event)
     if fraction is not None:
         parts = {"bar": bar(fraction, BAR_WIDTH)} | parts
-    for name in ("best", "bar", "epoch", "count", "speed"):
+    for name in ("best", "epoch", "bar", "count", "speed"):
         if cell_len("  ".join(parts.values())) < width:
             break
         parts.pop(name, None)

@@ -42,7 +42,9 @@ def pattern_of(key: ast.expr) -> re.Pattern[str] | None:
     if isinstance(key, ast.Constant):
         return re.compile(re.escape(str(key.value)))
     if isinstance(key, ast.JoinedStr):
-        return re.compile("".join(re.escape(p.value) if isinstance(p, ast.Constant) else r"\w+" for p in key.values))
+        return re.compile(
+            "".join(re.escape(p.value) if isinstance(p, ast.Constant) else r"\w+" for p in key.values)
+        )
     return None
 
 
@@ -83,7 +85,9 @@ def test_every_sentence_is_said_somewhere() -> None:
                 patterns.append(pattern)
     areas = {key.split(".")[0] for key in sentences()}
     patterns = [p for p in patterns if p.pattern.split("\\.")[0] in areas]
-    silent = [key for key in sentences() if key not in literals and not any(p.fullmatch(key) for p in patterns)]
+    silent = [
+        key for key in sentences() if key not in literals and not any(p.fullmatch(key) for p in patterns)
+    ]
     assert not silent
 
 
