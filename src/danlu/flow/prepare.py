@@ -55,7 +55,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
     """Codec, model and plan for the material; `began`: monotonic seconds at which a time limit started to run."""
     task, train = material.task, material.train
     family_name, why = _family_name(recipe, material)
-    family = models.family_named(family_name)
+    family = models.family_for(family_name, task.modality)
     codec = Codec.fit(
         train,
         material.targets,
@@ -95,7 +95,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
 def _family_name(recipe: Recipe, material: Material) -> tuple[str, list[Note]]:
     if recipe.model.family != "auto":
         return recipe.model.family, []
-    name, why = choose(material.task.modality, material.train, material.targets)
+    name, why = choose(material.task.modality, len(material.train))
     return name, [why]
 
 

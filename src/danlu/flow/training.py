@@ -5,22 +5,18 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from danlu.data.examples import Examples
-from danlu.data.loader import Loader
 from danlu.errors import DanluError
-from danlu.evaluate.calibrate import fit_temperature
 from danlu.events import Event, Told, Trained, during
 from danlu.flow.assess import assessed
+from danlu.flow.cv import cross_validated
+from danlu.flow.fitting import calibrated_predictor, training_of
 from danlu.flow.material import Material, gathered
 from danlu.flow.prepare import Prepared, prepared_for
-from danlu.predict import Predictor
 from danlu.recipe import Recipe
 from danlu.run import Run, new_folder, refuse_taken
-from danlu.tasks.supervised import finished
 from danlu.train.checkpoint import Checkpoints
-from danlu.train.loop import Record, Training, fit
+from danlu.train.loop import Record, fit
 from danlu.train.machine import environment, halting, set_for
 from danlu.train.plan import Plan
 from danlu.words import Note
@@ -70,10 +66,11 @@ def _into(run: Run, material: Material, began: float) -> Generator[Event, None, 
     with set_for(plan.threads):
         training_s = time.monotonic()
         yield from _fitted(run, prepared, plan)
-        predictor = trained_predictor(run.recipe, material, prepared)
+        predictor = calibrated_predictor(run.recipe, material, prepared)
         predictor.save(run.model, prepared.config.model_dump(mode="json"))
+        cv = (yield from cross_validated(run.recipe, material)) if run.recipe.evaluate.cv else None
         timing = {"training_s": time.monotonic() - training_s, "total_s": time.monotonic() - began}
-        yield from assessed(run, material, predictor, timing, cv=None)
+        yield from assessed(run, material, predictor, timing, cv)
     return run
 
 
@@ -107,41 +104,6 @@ def _fitted(run: Run, prepared: Prepared, plan: Plan) -> Generator[Event, None, 
             yield _told(record, plan, newest)
     if task.state.stopped != "done":
         yield Told(Note(f"flow.stopped_{task.state.stopped}", step=task.state.step))
-
-
-def training_of(prepared: Prepared, plan: Plan, checkpoints: Checkpoints | None) -> Training:
-    """What the loop works on."""
-    return Training(
-        model=prepared.module,
-        objective=prepared.objective,
-        plan=plan,
-        loader=Loader(prepared.train, plan.batch_size, plan.batch_tokens, plan.seed),
-        validation=prepared.validation,
-        checkpoints=checkpoints,
-        augment=prepared.augment,
-    )
-
-
-def trained_predictor(recipe: Recipe, material: Material, prepared: Prepared) -> Predictor:
-    """The predictor of the trained module, its probabilities calibrated on the validation rows."""
-    predictor = Predictor(
-        task=material.task,
-        codec=prepared.codec,
-        module=prepared.module.cpu(),
-        family=prepared.family,
-        temperatures={},
-        columns=material.whole.columns,
-        data=recipe.data,
-    )
-    if not recipe.evaluate.calibrate or not len(prepared.validation):
-        return predictor
-    outputs = predictor.outputs(prepared.validation)
-    temperatures = {
-        name: fit_temperature(outputs[name].numpy(), prepared.validation.targets[name].numpy(), target.kind)
-        for name, target in prepared.codec.targets.items()
-        if target.kind != "number"
-    }
-    return predictor.at(temperatures)
 
 
 def _told(record: Record, plan: Plan, metric: float | None) -> Trained:

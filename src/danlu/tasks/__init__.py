@@ -3,9 +3,6 @@
 import difflib
 
 from danlu.errors import DanluError
-import difflib
-
-from danlu.errors import DanluError
 from danlu.tasks.supervised import Objective, Supervised
 
 TASKS: dict[str, Supervised] = {

@@ -21,6 +21,7 @@ from danlu.train import optim
 from danlu.train.checkpoint import Checkpoints, packed, unpacked
 from danlu.train.plan import Plan
 
+CONVERGED = 1e-7  # relative change of the whole loss from one L-BFGS step (20 iterations) to the next
 CHECKPOINT_S = 30.0  # where the recipe names no steps: the work that a crash may cost
 Augment = Callable[[Batch, torch.Generator], Batch]
 
@@ -35,9 +36,10 @@ class State:
     best_step: int = 0
     stale: int = 0  # validations since the best
     skipped: int = 0  # batches in which every label was masked
+    last_loss: float = math.inf
     loss_sum: float = 0.0  # since the last record
     loss_count: float = 0.0
-    stopped: str | None = None  # why the run ended: "done", "early", "time", "asked"
+    stopped: str | None = None  # why the run ended: "done", "converged", "early", "time", "asked"
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def fit(training: Training) -> Iterator[Record]:
         state.step += 1
         state.elapsed_s = clock.elapsed_s()
         fraction = _fraction(state, plan, state.elapsed_s)
-        state.stopped = _ended(state, plan, fraction)
+        state.stopped = state.stopped or _ended(state, plan, fraction)
         if not state.stopped and training.halt():
             _save(training, optimizer)  # before a validation that an uninterrupted run would not make here
             state.stopped = "asked"
@@ -165,8 +167,10 @@ def _stepper(
                 loss = objective.loss(_outputs(model, batch, plan), batch)[0] / count
                 loss.backward()
                 total += loss.detach()
-            if penalty:
-                penalty().backward()
+            if penalty:  # part of what a line search compares
+                extra = penalty()
+                extra.backward()
+                total += extra.detach()
             norm = optim.clip_gradients(parameters, plan.clip) if plan.clip else 0.0
             if not (math.isfinite(float(total)) and math.isfinite(norm)):
                 raise _not_finite(float(total), number, these, training)
@@ -177,6 +181,9 @@ def _stepper(
             decay()
         state.loss_sum += loss * count
         state.loss_count += count
+        if plan.optimizer == "lbfgs" and abs(loss - state.last_loss) <= CONVERGED * abs(loss):
+            state.stopped = "converged"
+        state.last_loss = loss
 
     return step
 

@@ -22,6 +22,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "stopped at step {step}: the validation metric no longer improved",
         "在第 {step} 步停止：验证指标不再提高",
     ),
+    "flow.stopped_converged": (
+        "stopped at step {step}: the loss no longer changes, the optimum is reached",
+        "在第 {step} 步停止：损失不再变化，已达到最优解",
+    ),
     "flow.stopped_time": ("stopped at step {step}: the time is up", "在第 {step} 步停止：时间到"),
     "flow.stopped_asked": (
         "stopped at step {step} as you asked; what was learned so far is evaluated and kept. "
@@ -35,6 +39,19 @@ WORDS: dict[str, tuple[str, str]] = {
     "flow.evaluating": ("evaluating", "评估中"),
     "flow.baseline": ("training the baseline for comparison", "训练对照用的基线模型"),
     "flow.fold": ("cross-validation, fold {fold} of {folds}", "交叉验证，第 {fold}/{folds} 折"),
+    "flow.cv_stratified": (
+        "{folds} folds, each with the same share of every class of {column}",
+        "{folds} 折，每折中 {column} 各类别的比例相同",
+    ),
+    "flow.cv_random": ("{folds} folds at random", "随机分成 {folds} 折"),
+    "flow.cv_grouped": (
+        "{folds} folds; rows of one {column} stay in one fold",
+        "{folds} 折，{column} 相同的行在同一折",
+    ),
+    "flow.cv_in_time": (
+        "{folds} folds in the order of {column}: each is predicted from what came before it",
+        "按 {column} 的先后分成 {folds} 折，每折由它之前的数据来预测",
+    ),
     "flow.report": ("report: {path}", "报告：{path}"),
     "flow.use_it": (
         "use it: danlu predict {folder} new-rows.csv",

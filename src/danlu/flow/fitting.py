@@ -1,0 +1,46 @@
+"""Fitting: a prepared model into the loop, and out of it as a calibrated predictor."""
+
+from danlu.data.loader import Loader
+from danlu.evaluate.calibrate import fit_temperature
+from danlu.flow.material import Material
+from danlu.flow.prepare import Prepared
+from danlu.predict import Predictor
+from danlu.recipe import Recipe
+from danlu.train.checkpoint import Checkpoints
+from danlu.train.loop import Training
+from danlu.train.plan import Plan
+
+
+def training_of(prepared: Prepared, plan: Plan, checkpoints: Checkpoints | None) -> Training:
+    """What the loop works on."""
+    return Training(
+        model=prepared.module,
+        objective=prepared.objective,
+        plan=plan,
+        loader=Loader(prepared.train, plan.batch_size, plan.batch_tokens, plan.seed),
+        validation=prepared.validation,
+        checkpoints=checkpoints,
+        augment=prepared.augment,
+    )
+
+
+def calibrated_predictor(recipe: Recipe, material: Material, prepared: Prepared) -> Predictor:
+    """The predictor of the trained module, its probabilities calibrated on the validation rows."""
+    predictor = Predictor(
+        task=material.task,
+        codec=prepared.codec,
+        module=prepared.module.cpu(),
+        family=prepared.family,
+        temperatures={},
+        columns=material.whole.columns,
+        data=recipe.data,
+    )
+    if not recipe.evaluate.calibrate or not len(prepared.validation):
+        return predictor
+    outputs = predictor.outputs(prepared.validation)
+    temperatures = {
+        name: fit_temperature(outputs[name].numpy(), prepared.validation.targets[name].numpy(), target.kind)
+        for name, target in prepared.codec.targets.items()
+        if target.kind != "number"
+    }
+    return predictor.at(temperatures)
