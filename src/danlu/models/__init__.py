@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import nn
 
-from danlu.data.store import Shapes
+from danlu.data.store import Modality, Shapes
 from danlu.errors import DanluError
 from danlu.models import cnn, linear, mlp, resnet, rnn
 from danlu.models.family import Family
 from danlu.models.inputs import inputs_of
 from danlu.recipe import Frozen, validated
+from danlu.words import Note
 
 FAMILIES: dict[str, Family] = {
     "linear": linear.FAMILY,
@@ -32,15 +33,29 @@ def family_named(name: str) -> Family:
     return FAMILIES[name]
 
 
+def family_for(name: str, modality: Modality) -> Family:
+    """The family of that name; DanluError where there is none, or it cannot take data of this modality."""
+    family = family_named(name)
+    if modality not in family.reads:
+        others = [other.name for other in FAMILIES.values() if modality in other.reads]
+        raise DanluError(
+            "models.cannot_read",
+            family=name,
+            modality=Note(f"models.{modality}"),
+            families=", ".join(others),
+        )
+    return family
+
+
 def build(name: str, fields: Mapping[str, Any], shapes: Shapes) -> tuple[nn.Module, Frozen]:
     """The model and its config; its weights come from torch's generator, which the caller seeds.
 
-    Raises DanluError for an unknown family or field, a value that does not fit, or an input that the family
-    cannot read.
+    `shapes` holds inputs that the family reads. Raises DanluError for an unknown family or field, or a value that
+    does not fit.
     """
     family = family_named(name)
     config = validated(family.config, fields, where=f"model ({name})")
-    _refuse_unread(family, shapes)
+    assert {*inputs_of(shapes)} <= {name for names in family.reads.values() for name in names}
     return family.build(config, shapes), config
 
 
@@ -51,24 +66,3 @@ def size(model: nn.Module) -> dict[str, int]:
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "bytes": sum(t.numel() * t.element_size() for t in tensors),
     }
-
-
-def _refuse_unread(family: Family, shapes: Shapes) -> None:
-    """An input is read or refused, never ignored."""
-    present = set(inputs_of(shapes))
-    if not _can_read(family, present):
-        others = [name for name, other in FAMILIES.items() if _can_read(other, present)]
-        raise DanluError(
-            "models.cannot_read",
-            family=family.name,
-            inputs=", ".join(inputs_of(shapes)),
-            reads=", ".join(family.reads),
-            others=", ".join(others) or "-",
-        )
-
-
-def _can_read(family: Family, present: set[str]) -> bool:
-    """Whether all inputs are read, and one of them is more than a companion."""
-    main = {name for names in family.reads.values() for name in names}
-    beside = {name for names in family.beside.values() for name in names}
-    return present <= main | beside and bool(present & main)

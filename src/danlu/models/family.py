@@ -1,15 +1,14 @@
 """Family: what every model family declares. Knows nothing of any one family."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
-from danlu.data.store import Shapes
+from danlu.data.store import Modality, Shapes
 from danlu.recipe import Frozen
 
-Modality = Literal["table", "text", "image", "sequence"]
 TABLE = ("numbers", "missing", "categories")
 
 
@@ -17,9 +16,8 @@ TABLE = ("numbers", "missing", "categories")
 class Family:
     """A family of models: its settings, how it is built, and the training settings that suit it.
 
-    `reads` is how it takes each modality: the names of inputs (see Shapes) by modality, such as
-    {"table": ("numbers", "missing", "categories"), "text": ("terms",), "image": ("image",)}.
-    `beside` is what it also takes, next to one of those: a table's columns beside an image.
+    `reads` is how it takes the data of each modality: the names of inputs (see Shapes) by modality, such as
+    {"table": TABLE, "text": ("terms", *TABLE)}; a modality that is not there is one it cannot take.
     `build(config, shapes)` gives the module: inputs → {head: (B, size) or (B, members, size)}.
     `fields(shapes, rows)` gives values for fields of `config` that suit these inputs and `rows` training
     rows; `config` alone is the plain model.
@@ -33,4 +31,3 @@ class Family:
     build: Callable[[Any, Shapes], nn.Module]
     fields: Callable[[Shapes, int], dict[str, Any]]
     training: Callable[[Shapes, int], dict[str, Any]]
-    beside: Mapping[Modality, tuple[str, ...]] = field(default_factory=dict)

@@ -105,7 +105,12 @@ FAMILY = Family(
     name="linear",
     summary="models.linear",
     config=Config,
-    reads={"table": TABLE, "text": ("terms",), "image": ("image",), "sequence": ("sequence",)},
+    reads={
+        "table": (*TABLE, "terms"),
+        "text": ("terms", *TABLE),
+        "image": ("image", *TABLE),
+        "sequence": ("sequence", *TABLE),
+    },
     build=lambda config, shapes: Linear(shapes),
     fields=_fields,
     training=_training,

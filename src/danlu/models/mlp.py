@@ -157,7 +157,12 @@ FAMILY = Family(
     name="mlp",
     summary="models.mlp",
     config=Config,
-    reads={"table": TABLE, "text": ("tokens",), "image": ("image",), "sequence": ("sequence",)},
+    reads={
+        "table": (*TABLE, "tokens"),
+        "text": ("tokens", *TABLE),
+        "image": ("image", *TABLE),
+        "sequence": ("sequence", *TABLE),
+    },
     build=lambda config, shapes: Ensemble(config, shapes) if config.members > 1 else MLP(config, shapes),
     fields=_fields,
     training=_training,

@@ -34,7 +34,33 @@ WORDS: dict[str, tuple[str, str]] = {
         "model：没有名为 {name} 的模型族。最接近的是：{nearest}。用 `danlu models` 查看全部。",
     ),
     "models.cannot_read": (
-        "model: {family} reads {reads}, and cannot read this data ({inputs}). Families that can: {others}.",
-        "model：{family} 适用于 {reads}，读不了这份数据（{inputs}）。可以换用：{others}。",
+        "model: {family} does not take {modality}. Families that do: {families}.",
+        "model：{family} 不能用于{modality}。可以换用：{families}。",
     ),
+    "models.why_mlp": (
+        "model: mlp, because on a table an ensemble of small networks over embedded columns learns most "
+        "({rows} training rows)",
+        "model：选用 mlp，因为对表格来说，在列嵌入之上集成多个小网络效果最好（训练数据 {rows} 行）",
+    ),
+    "models.why_linear": (
+        "model: linear over n-grams, because on texts it learns more than a network that starts from nothing "
+        "({rows} training rows)",
+        "model：选用基于 n 元组的 linear，因为对文本来说，它比从零训练的神经网络效果更好（训练数据 {rows} 行）",
+    ),
+    "models.why_cnn_sequence": (
+        "model: cnn, because it sees all steps of a sequence at once and trains faster than a recurrent network",
+        "model：选用 cnn，因为它能并行处理序列的所有时间步，训练比循环网络快",
+    ),
+    "models.why_cnn_image": (
+        "model: cnn, because on {rows} training images and this machine it learns more in the same time than a resnet",
+        "model：选用 cnn，因为在 {rows} 张训练图像和这台机器上，同样的时间里它比 resnet 学得更好",
+    ),
+    "models.why_resnet": (
+        "model: resnet, because there are {rows} training images and a graphics processor to fill its depth",
+        "model：选用 resnet，因为有 {rows} 张训练图像，且有 GPU，足以发挥其深度",
+    ),
+    "models.table": ("tables", "表格"),
+    "models.text": ("texts", "文本"),
+    "models.image": ("images", "图像"),
+    "models.sequence": ("numeric sequences", "数值序列"),
 }
