@@ -41,6 +41,7 @@ def equal(one: Batch, other: Batch) -> bool:
     return all(a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in pairs)
 
 
+few = settings(max_examples=50, deadline=None)
 lengths = st.lists(st.integers(0, 300), min_size=1, max_size=80)
 stores = st.one_of(
     st.integers(1, 200).map(dense_store),
@@ -63,6 +64,7 @@ loaders = st.builds(
 )
 
 
+@few
 @given(loaders, st.integers(0, 5))
 def test_every_row_occurs_once_per_epoch(loader: Loader, epoch: int):
     batches = list(loader.batches(epoch))
@@ -71,6 +73,7 @@ def test_every_row_occurs_once_per_epoch(loader: Loader, epoch: int):
     assert all(len(batch.rows) > 0 for batch in batches)
 
 
+@few
 @given(loaders, st.integers(0, 5))
 def test_a_batch_holds_the_inputs_and_targets_of_its_rows(loader: Loader, epoch: int):
     first = int(loader.store.rows[0])
@@ -78,8 +81,8 @@ def test_a_batch_holds_the_inputs_and_targets_of_its_rows(loader: Loader, epoch:
         assert equal(batch, loader.store.batch(batch.rows - first))
 
 
+@few
 @given(loaders, st.integers(0, 3), st.data())
-@settings(max_examples=60)
 def test_batches_from_any_step_equal_the_uninterrupted_ones(loader: Loader, epoch: int, data: st.DataObject):
     start = data.draw(st.integers(0, loader.steps_per_epoch))
     whole = list(loader.batches(epoch))
@@ -88,6 +91,7 @@ def test_batches_from_any_step_equal_the_uninterrupted_ones(loader: Loader, epoc
     assert all(equal(a, b) for a, b in zip(resumed, whole[start:], strict=True))
 
 
+@few
 @given(loaders, st.integers(0, 5))
 def test_the_same_seed_and_epoch_give_the_same_order(loader: Loader, epoch: int):
     assert rows_of(list(loader.batches(epoch))) == rows_of(list(replace(loader).batches(epoch)))
@@ -116,12 +120,14 @@ def test_batches_larger_than_one_gather_hold_the_right_rows():
     assert list(chain(*rows_of(batches))) == (epoch_order(600, 1, 0)[200:] + 1000).tolist()
 
 
+@few
 @given(lengths, st.integers(300, 2000))
 def test_no_batch_exceeds_the_token_budget(lengths: list[int], budget: int):
     loader = Loader(ragged_store(lengths), None, budget, seed=0)
     assert all(batch.inputs["tokens"].numel() <= budget for batch in loader.batches(0))
 
 
+@few
 @given(lengths, st.integers(300, 2000))
 def test_every_epoch_has_the_same_number_of_steps(lengths: list[int], budget: int):
     loader = Loader(ragged_store(lengths), None, budget, seed=0)
@@ -167,6 +173,7 @@ def test_the_full_batch_is_the_store_itself():
     assert batch.rows.tolist() == store.rows.tolist()
 
 
+@few
 @given(stores, st.integers(1, 64))
 def test_evaluation_visits_every_row_once_and_says_where_it_stands(store: Store, batch_size: int):
     seen = []
