@@ -40,22 +40,26 @@ def intervals_of(values: Values, metrics: Mapping[str, float], rows: int) -> Int
     return found
 
 
-def resampled(outcome: Outcome, samples: int, seed: int, progress: Progress | None = None) -> Values:
+def resampled(
+    outcome: Outcome, samples: int, seed: int, progress: Progress | None = None, ranking: bool = True
+) -> Values:
     """metric → its values over resampled rows; the same seed draws the same rows for any outcome of as many rows.
 
-    A costly metric (ranking, many classes) is resampled fewer times, at least a hundred.
+    A costly metric (ranking, many classes) is resampled fewer times, at least a hundred; `ranking` False leaves it out.
     """
     rng, rows = np.random.default_rng(seed), len(outcome)
+    chosen = [s for s in statistics(outcome) if ranking or s.cost == 1]
+    todo = [(s.of, min(samples, max(100, BUDGET // (s.cost * rows)))) for s in chosen]
+    most = max(enough for _, enough in todo)
     found: dict[str, list[np.ndarray]] = {}
-    todo = [(s.of, min(samples, max(100, BUDGET // (s.cost * rows)))) for s in statistics(outcome)]
-    for start in range(0, samples, step := max(1, CHUNK // rows)):
-        weights = _counts(rng, min(step, samples - start), rows)
+    for start in range(0, most, step := max(1, CHUNK // rows)):
+        weights = _counts(rng, min(step, most - start), rows)
         for of, enough in todo:
             if start < enough:
                 for name, values in of(weights[: enough - start]).items():
                     found.setdefault(name, []).append(values)
         if progress:
-            progress(Note("evaluate.resampling"), min(start + step, samples), samples)
+            progress(Note("evaluate.resampling"), min(start + step, most), most)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -12,9 +12,10 @@ from danlu.evaluate.markup import NOTHING, Markup, joined, tag
 from danlu.evaluate.numerals import number
 
 WIDTH, HEIGHT = 360, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 38
+LEFT, RIGHT, TOP, BOTTOM = 46, 16, 10, 38
 COUNTED, LABELLED = 12, 40  # classes up to which a matrix shows counts, and names
 LARGEST_CELL = 76
+LETTER = 6.2  # width of a Latin letter
 
 Range = tuple[float, float]
 
@@ -68,7 +69,7 @@ def line_chart(
 
 def histogram(title: str, edges: Sequence[float], counts: Sequence[int], x_label: str, y_label: str) -> Markup:
     """Bars between the edges, with a line at 0."""
-    plane = Plane((edges[0], edges[-1]), (0.0, max(counts) * 1.05))
+    plane = Plane((edges[0], edges[-1]), (0.0, max(max(counts) * 1.05, 5.0)))
     drawn = [_axes(plane, x_label, y_label)]
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         (left, top), (right, bottom) = plane.at(low, count), plane.at(high, 0)
@@ -85,8 +86,10 @@ def matrix(
 ) -> Markup:
     """Confusion matrix of (true, answered, count): true classes downwards, answers across, shaded by share of a row."""
     letters = max(_length(_cut(n)) for n in names) if len(names) <= LABELLED else 0
-    left, top = (26 + 6.2 * letters, 30 + (4.6 * letters if letters > 2 else 0)) if letters else (22.0, 22.0)
+    left = 26 + LETTER * letters if letters else 22.0
     side = min((WIDTH - left - 4) / len(names), LARGEST_CELL)
+    slanted = LETTER * letters > side - 8
+    top = (30 + 4.6 * letters if slanted else 30) if letters else 22.0
     left += (WIDTH - left - 4 - side * len(names)) / 2
     totals: dict[int, int] = {}
     for true, _, count in cells:
@@ -95,7 +98,7 @@ def matrix(
     drawn = [tag("rect", class_="field", x=f"{left:.1f}", y=f"{top:.1f}", **_square(side * len(names)))]
     drawn += [_cell(names, cell, totals[cell[0]], (left, top), side) for cell in cells if cell[0] >= 0]
     if letters:
-        drawn += [_row_and_column_name(name, i, (left, top), side) for i, name in enumerate(names)]
+        drawn += [_row_and_column_name(name, i, (left, top), side, slanted) for i, name in enumerate(names)]
     middle = top + side * len(names) / 2
     drawn.append(tag("text", said_label, class_="label", x=f"{(left + WIDTH) / 2:.1f}", y=12, text_anchor="middle"))
     turned = {"transform": f"rotate(-90 12 {middle:.1f})", "text_anchor": "middle"}
@@ -124,7 +127,7 @@ def _runs(channel: Sequence[float | None], low: float, span: float) -> list[list
     return [run for run in runs if run]
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
+def ticks(low: float, high: float, most: int = 7) -> list[float]:
     """Round values between low and high: at most `most` steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -205,14 +208,14 @@ def _square(side: float) -> dict[str, str]:
     return {"width": f"{side:.1f}", "height": f"{side:.1f}"}
 
 
-def _row_and_column_name(name: str, i: int, corner: tuple[float, float], side: float) -> Markup:
+def _row_and_column_name(name: str, i: int, corner: tuple[float, float], side: float, slanted: bool) -> Markup:
     left, top = corner
     middle = side * (i + 0.5)
     size = f"{min(11, side):.1f}"
     row = {"x": f"{left - 6:.1f}", "y": f"{top + middle + 4:.1f}", "text_anchor": "end", "font_size": size}
     x, y = left + middle + 3, top - 6
     column = {"x": f"{x:.1f}", "y": f"{y:.1f}", "font_size": size}
-    if _length(name) > 2:
+    if slanted:
         column["transform"] = f"rotate(-45 {x:.1f} {y:.1f})"
     else:
         column |= {"x": f"{left + middle:.1f}", "text_anchor": "middle"}

@@ -215,7 +215,7 @@ def _compared(
 ) -> dict[str, Any]:
     """The baseline's metrics, and how far danlu is ahead of it on the same resampled rows."""
     theirs = outcome.predicted(baseline.prediction)
-    redrawn = resampled(theirs, samples, seed) if samples else {}
+    redrawn = resampled(theirs, samples, seed, ranking=False) if samples else {}
     measured, metric = _measured(theirs, redrawn), HEADLINE[outcome.kind]
     values = [ours["metrics"][metric], measured["metrics"][metric]]
     lead = advantage(drawn, redrawn, metric) if samples else (0.0, 0.0)

@@ -22,6 +22,14 @@ HEADLINE: Mapping[str, str] = {
     "labels": "f1_micro",
     "number": "mae",
 }  # what the verdict rests on
+MAIN: Mapping[str, tuple[str, ...]] = {  # what is shown first, in this order
+    "class": (
+        *("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "roc_auc_macro", "pr_auc", "pr_auc_macro"),
+        *("log_loss", "brier", "ece"),
+    ),
+    "labels": ("f1_micro", "f1_macro", "subset_accuracy", "roc_auc_macro", "pr_auc_macro", "log_loss", "ece"),
+    "number": ("mae", "rmse", "r2", "median_absolute_error", "mape"),
+}
 BINS = 15
 
 
@@ -43,9 +51,9 @@ def measure(outcome: Outcome) -> dict[str, float]:
 def statistics(outcome: Outcome) -> list[Statistic]:
     """The metrics that suit the outcome's kind, as functions of row weights."""
     if outcome.kind == "class":
-        return [_class_decisions(outcome), _class_probabilities(outcome), _class_ranking(outcome)]
+        return [_class_decisions(outcome), _class_probabilities(outcome), _ranking(outcome)]
     if outcome.kind == "labels":
-        return [_label_decisions(outcome), _label_probabilities(outcome), _label_ranking(outcome)]
+        return [_label_decisions(outcome), _label_probabilities(outcome), _ranking(outcome)]
     return [_number_errors(outcome), _median_error(outcome)]
 
 
@@ -105,24 +113,24 @@ def one_against_rest(outcome: Outcome) -> dict[int, tuple[np.ndarray, np.ndarray
 
 def roc_curve(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(false positive rate, true positive rate) at every distinct score, from (0, 0) to (1, 1)."""
-    true, false = (np.concatenate([[0.0], c[0]]) for c in _cumulated(score, positive)(np.ones((1, len(score)))))
+    true, false = (np.append(0.0, c[0]) for c in _cumulated(score, positive, np.ones((1, len(score)))))
     return false / false[-1], true / true[-1]
 
 
 def precision_recall_curve(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(precision, recall) at every distinct score, recall rising."""
-    true, false = (c[0] for c in _cumulated(score, positive)(np.ones((1, len(score)))))
+    true, false = (c[0] for c in _cumulated(score, positive, np.ones((1, len(score)))))
     return true / (true + false), true / true[-1]
 
 
 def roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
     """Chance that a positive row scores above a negative one; ties count half."""
-    return float(_areas(score, positive)(np.ones((1, len(score))))[0][0])
+    return float(_areas(score, positive, np.ones((1, len(score))))[0][0])
 
 
 def average_precision(score: np.ndarray, positive: np.ndarray) -> float:
     """Area under the precision-recall steps: sum of precision times the gain in recall."""
-    return float(_areas(score, positive)(np.ones((1, len(score))))[1][0])
+    return float(_areas(score, positive, np.ones((1, len(score))))[1][0])
 
 
 def confidence(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
@@ -215,7 +223,7 @@ def _class_probabilities(outcome: Outcome) -> Statistic:
     square = (outcome.prediction**2).sum(1) + 1 - 2 * true_share * known
     if len(outcome.classes) == 2:
         square = square / 2  # the usual Brier score of two classes looks at one of them
-    gap = _bin_gaps(*confidence(outcome))
+    gap = _bin_gaps(*confidence(outcome), len(outcome))
 
     def of(weights: np.ndarray) -> Values:
         rows = weights.sum(1)
@@ -233,8 +241,7 @@ def _label_probabilities(outcome: Outcome) -> Statistic:
     p, truth = outcome.prediction, outcome.truth
     surprise = -np.log(_clipped(np.where(truth == 1, p, 1 - p))).mean(axis=1)
     square = ((p - truth) ** 2).mean(axis=1)
-    claimed, right = confidence(outcome)
-    gap = _bin_gaps(claimed, right).reshape(*p.shape, BINS).sum(axis=1) / p.shape[1]
+    gap = _bin_gaps(*confidence(outcome), len(outcome)) / p.shape[1]
 
     def of(weights: np.ndarray) -> Values:
         rows = weights.sum(1)
@@ -244,53 +251,37 @@ def _label_probabilities(outcome: Outcome) -> Statistic:
     return Statistic(of)
 
 
-def _class_ranking(outcome: Outcome) -> Statistic:
-    return _ranking(outcome, suffix="" if len(outcome.classes) == 2 else "_macro")
-
-
-def _label_ranking(outcome: Outcome) -> Statistic:
-    return _ranking(outcome, suffix="_macro")
-
-
-def _ranking(outcome: Outcome, suffix: str) -> Statistic:
+def _ranking(outcome: Outcome) -> Statistic:
     """ROC-AUC and average precision, the mean over classes that have rows on both sides."""
-    each = [_areas(score, positive) for score, positive in one_against_rest(outcome).values()]
+    pairs = list(one_against_rest(outcome).values())
+    suffix = "" if outcome.kind == "class" and len(outcome.classes) == 2 else "_macro"
 
     def of(weights: np.ndarray) -> Values:
-        if not each:
+        if not pairs:
             return {}
-        roc, precision = (np.stack(part) for part in zip(*(areas(weights) for areas in each), strict=True))
+        each = [_areas(score, positive, weights) for score, positive in pairs]
+        roc, precision = (np.stack(part) for part in zip(*each, strict=True))
         return {f"roc_auc{suffix}": _mean_of_defined(roc), f"pr_auc{suffix}": _mean_of_defined(precision)}
 
-    return Statistic(of, cost=10 * max(len(each), 1))
+    return Statistic(of, cost=10 * max(len(pairs), 1))
 
 
-def _areas(score: np.ndarray, positive: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """weights (B, N) → (ROC-AUC (B,), average precision (B,))."""
-    cumulated = _cumulated(score, positive)
-
-    def of(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        true, false = cumulated(weights)
-        new_true, new_false = np.diff(true, prepend=0.0), np.diff(false, prepend=0.0)
-        above = (new_false * (true - new_true / 2)).sum(1)
-        steps = (new_true * _ratio(true, true + false, empty=0.0)).sum(1)
-        return _ratio(above, true[:, -1] * false[:, -1]), _ratio(steps, true[:, -1])
-
-    return of
+def _areas(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(ROC-AUC (B,), average precision (B,)) of weights (B, N)."""
+    true, false = _cumulated(score, positive, weights)
+    new_true, new_false = np.diff(true, prepend=0.0), np.diff(false, prepend=0.0)
+    above = (new_false * (true - new_true / 2)).sum(1)
+    steps = (new_true * _ratio(true, true + false, empty=0.0)).sum(1)
+    return _ratio(above, true[:, -1] * false[:, -1]), _ratio(steps, true[:, -1])
 
 
-def _cumulated(score: np.ndarray, positive: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """weights (B, N) → (true, false) positives (B, distinct scores), where the best scored are taken first."""
+def _cumulated(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(true, false) positives (B, distinct scores) of weights (B, N), where the best scored are taken first."""
     order = np.argsort(-score, kind="stable")
-    sorted_score, sign = score[order], positive[order].astype(np.float64)
-    last = np.append(np.flatnonzero(np.diff(sorted_score)), len(score) - 1)  # of each run of equal scores
-
-    def of(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        ordered = weights[:, order]
-        true = np.cumsum(ordered * sign, axis=1)[:, last]
-        return true, np.cumsum(ordered, axis=1)[:, last] - true
-
-    return of
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # of each run of equal scores
+    ordered = weights[:, order]
+    true = np.cumsum(ordered * positive[order], axis=1)[:, last]
+    return true, np.cumsum(ordered, axis=1)[:, last] - true
 
 
 def _number_errors(outcome: Outcome) -> Statistic:
@@ -329,12 +320,11 @@ def _median_error(outcome: Outcome) -> Statistic:
     return Statistic(of)
 
 
-def _bin_gaps(claimed: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(N, BINS): right minus claimed in the row's bin, else 0; |sums| / N add up to the expected calibration error."""
+def _bin_gaps(claimed: np.ndarray, right: np.ndarray, rows: int) -> np.ndarray:
+    """(rows, BINS): right minus claimed, summed over the row's claims in each bin; |sums| make up the ECE."""
     index, _ = _binned(claimed, BINS, equal_mass=False)
-    gaps = np.zeros((len(claimed), BINS))
-    gaps[np.arange(len(claimed)), index] = right - claimed
-    return gaps
+    row = np.repeat(np.arange(rows), len(claimed) // rows)
+    return np.bincount(row * BINS + index, right - claimed, minlength=rows * BINS).reshape(rows, BINS)
 
 
 def _binned(claimed: np.ndarray, bins: int, equal_mass: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -13,18 +13,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
-def seconds(value: float) -> str:
-    """0.42 s, 12 s, 3 min 20 s, 2 h 5 min."""
-    if value < 10:
-        return f"{value:.2g} s"
-    if value < 100:
-        return f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def size(count: float) -> str:
     """Bytes in the largest unit below them: 512 B, 3.1 MB, 1.2 GB."""
     for unit in ("B", "kB", "MB"):

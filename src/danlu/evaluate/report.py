@@ -3,7 +3,7 @@
 Knows nothing of models or files: what stands in report.json is all that it tells.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 
 from danlu.evaluate.charts import Line, line_chart
 from danlu.evaluate.markup import NOTHING, Markup, tag
-from danlu.evaluate.numerals import seconds, size
+from danlu.evaluate.numerals import size
 from danlu.evaluate.report_target import hero, target_sections
 from danlu.evaluate.tables import folded, section, table
 from danlu.evaluate.voice import Voice
@@ -37,11 +37,18 @@ def html(report: Report, lang: Language | None = None) -> str:
         tag("title", f"{report['name']} · danlu"),
         tag("style", Markup(style)),
     )
-    parts = dict(_sections(report, voice))
+    parts = list(_sections(report, voice))
+    heroes = [hero(t, voice, named=len(report["targets"]) > 1) for t in report["targets"]]
+    links = [tag("a", title, href=f"#{anchor}") for anchor, title, _ in parts]
     body = tag(
         "body",
         _masthead(report, voice),
-        tag("main", *[hero(t, voice, named=len(report["targets"]) > 1) for t in report["targets"]], *parts.values()),
+        tag(
+            "main",
+            *heroes,
+            tag("nav", *links, aria_label=voice.say("contents")),
+            *[section(anchor, title, *content) for anchor, title, content in parts],
+        ),
         tag("footer", tag("p", voice.say("foot", version=str(report["environment"].get("danlu", ""))))),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang=LANGUAGE_TAGS[lang])}\n"
@@ -53,20 +60,16 @@ def _masthead(report: Report, voice: Voice) -> Markup:
     return tag("header", mark, tag("h1", report["name"]), tag("p", made, class_="made"))
 
 
-def _sections(report: Report, voice: Voice) -> Iterator[tuple[str, Markup]]:
+def _sections(report: Report, voice: Voice) -> Iterator[tuple[str, str, list[Markup]]]:
+    """(anchor, title, parts) of every section."""
     for i, target in enumerate(report["targets"]):
         suffix = f": {target['name']}" if len(report["targets"]) > 1 else ""
-        for name, part in target_sections(target, voice):
-            yield f"{name}-{i}", section(f"{name}-{i}", voice.say(name) + suffix, *part)
-    for name, part in (
-        ("training", _training(report, voice)),
-        ("cv", _cross_validation(report, voice)),
-        ("data", _data(report, voice)),
-        ("inferred", _inferred(report, voice)),
-        ("costs", _costs(report, voice)),
-    ):
-        if part:
-            yield name, section(name, voice.say(name), *part)
+        for name, parts in target_sections(target, voice):
+            yield f"{name}-{i}", voice.say(name) + suffix, parts
+    for name, tell in SECTIONS.items():
+        parts = tell(report, voice)
+        if parts:
+            yield name, voice.say(name), parts
 
 
 def _training(report: Report, voice: Voice) -> list[Markup]:
@@ -143,7 +146,7 @@ def _finding(finding: Report, voice: Voice) -> Markup:
 def _inferred(report: Report, voice: Voice) -> list[Markup]:
     notes = tag("ul", *[tag("li", voice.note(note)) for note in report["notes"]], class_="notes")
     head = [voice.say(part) for part in ("column", "kind", "why")]
-    rows = [[name, c["kind"], voice.note(c["reason"])] for name, c in report["columns"].items()]
+    rows = [[name, voice.say(f"kind_{c['kind']}"), voice.note(c["reason"])] for name, c in report["columns"].items()]
     title = voice.say("columns", count=len(rows))
     columns = table(title, head, rows, texts=3)
     asked = yaml.safe_dump(report["asked"], sort_keys=False, allow_unicode=True)
@@ -159,7 +162,7 @@ def _inferred(report: Report, voice: Voice) -> list[Markup]:
 
 
 def _costs(report: Report, voice: Voice) -> list[Markup]:
-    rows = [[_time_name(name, voice), seconds(value)] for name, value in report["timing"].items()]
+    rows = [[_time_name(name, voice), voice.duration(value)] for name, value in report["timing"].items()]
     if report["memory_bytes"]:
         rows.append([voice.say("memory"), size(report["memory_bytes"])])
     facts = [[name, value] for name, value in _flat(report["environment"])]
@@ -178,3 +181,12 @@ def _flat(nested: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{path}.{key}" if path else str(key))
     elif nested is not None:
         yield path, ", ".join(str(v) for v in nested) if isinstance(nested, list | tuple) else str(nested)
+
+
+SECTIONS: dict[str, Callable[[Report, Voice], list[Markup]]] = {
+    "training": _training,
+    "cv": _cross_validation,
+    "data": _data,
+    "inferred": _inferred,
+    "costs": _costs,
+}

@@ -5,34 +5,17 @@ from typing import Any
 
 from danlu.evaluate.charts import Line, histogram, line_chart, matrix, sparkline
 from danlu.evaluate.markup import NOTHING, Markup, joined, tag
-from danlu.evaluate.metrics import LOWER_IS_BETTER
-from danlu.evaluate.numerals import number, percent, seconds
+from danlu.evaluate.metrics import LOWER_IS_BETTER, MAIN
+from danlu.evaluate.numerals import number
 from danlu.evaluate.tables import folded, table
+from danlu.evaluate.verdict import calibration_note
 from danlu.evaluate.voice import Voice
-from danlu.words import Note
 
 Target = Mapping[str, Any]  # an entry of `targets` in report.json
 
-MAIN = {
-    "class": (
-        [
-            "accuracy",
-            "balanced_accuracy",
-            "f1_macro",
-            "roc_auc",
-            "roc_auc_macro",
-            "pr_auc",
-            "pr_auc_macro",
-            "log_loss",
-            "brier",
-            "ece",
-        ]
-    ),
-    "labels": ["f1_micro", "f1_macro", "subset_accuracy", "roc_auc_macro", "pr_auc_macro", "log_loss", "ece"],
-    "number": ["mae", "rmse", "r2", "median_absolute_error", "mape"],
-}
 PAIRS = 10  # confused pairs that are listed
 CLASSES = 12  # classes that are listed without a fold
+CARDS = 6  # mistakes that are shown without a fold, where they are no pictures
 CELLS = 6  # columns of a mistaken row that are shown without a fold
 
 
@@ -63,14 +46,14 @@ def _big(target: Target, voice: Voice) -> Markup:
     value, unit = _parted(voice.value(name, target["metrics"][name]))
     big = tag("p", value, tag("small", unit) if unit else NOTHING, class_="value")
     bounds = target["intervals"].get(name)
-    between = voice.say("range", low=_bound(name, bounds[0]), high=_bound(name, bounds[1])) if bounds else ""
+    between = voice.say("range", between=voice.between(name, bounds)) if bounds else ""
     return tag(
-        "div", big, tag("p", voice.say(f"big_{target['kind']}")), tag("p", between, class_="range"), class_="big"
+        "div",
+        big,
+        tag("p", voice.say(f"big_{target['kind']}")),
+        tag("p", between, class_="range"),
+        class_="big",
     )
-
-
-def _bound(metric: str, value: float) -> str:
-    return number(value) if metric == "mae" else percent(value)
 
 
 def _parted(text: str) -> tuple[str, str]:
@@ -107,13 +90,17 @@ def _comparison(target: Target, voice: Voice) -> Markup:
 def _metrics(target: Target, voice: Voice) -> list[Markup]:
     main = [name for name in MAIN[target["kind"]] if name in target["metrics"]]
     rest = [name for name in target["metrics"] if name not in main]
-    head = [voice.say("metric"), voice.say("this_model"), *(voice.note(b["name"]) for b in target["baselines"])]
+    head = [
+        voice.say("metric"),
+        voice.say("this_model"),
+        *(voice.note(b["name"]) for b in target["baselines"]),
+    ]
     parts = [table(voice.say("metrics"), head, [_metric_row(target, name, voice) for name in main])]
     if rest:
         every = table("", head, [_metric_row(target, name, voice) for name in target["metrics"]])
         parts.append(folded(voice.say("all_metrics"), every))
     said = [_trained_on(b, voice) for b in target["baselines"] if b["fit_s"]]
-    return [*parts, tag("p", " ".join([voice.say("best_bold"), *said]), class_="how")]
+    return [*parts, tag("p", voice.text(voice.say("best_bold"), *said), class_="how")]
 
 
 def _metric_row(target: Target, name: str, voice: Voice) -> list[str]:
@@ -124,7 +111,10 @@ def _metric_row(target: Target, name: str, voice: Voice) -> list[str]:
     bounds = [target["intervals"].get(name)] + [None] * len(target["baselines"])
     known = [v for v in values if v is not None]
     best = min(known) if name in LOWER_IS_BETTER else max(known)
-    cells = [_metric_cell(name, v, b, v == best and len(known) > 1, voice) for v, b in zip(values, bounds, strict=True)]
+    cells = [
+        _metric_cell(name, v, b, v == best and min(known) < max(known), voice)
+        for v, b in zip(values, bounds, strict=True)
+    ]
     return [label, *cells]
 
 
@@ -132,21 +122,27 @@ def _metric_cell(name: str, value: float | None, bounds: Sequence[float] | None,
     if value is None:
         return joined("–")
     text = voice.value(name, value)
-    between = f"{voice.value(name, bounds[0])} – {voice.value(name, bounds[1])}" if bounds else ""
+    between = voice.between(name, bounds) if bounds else ""
     return joined(tag("b", text) if best else text, tag("small", between) if between else NOTHING)
 
 
 def _trained_on(baseline: Mapping[str, Any], voice: Voice) -> str:
     counts = {part: f"{baseline[part]:,}" for part in ("rows", "available")}
     name = voice.note(baseline["name"])
-    return voice.say("baseline_rows", name=name[:1].upper() + name[1:], seconds=seconds(baseline["fit_s"]), **counts)
+    return voice.say(
+        "baseline_rows", name=name[:1].upper() + name[1:], seconds=voice.duration(baseline["fit_s"]), **counts
+    )
 
 
 def _confusion(target: Target, voice: Voice) -> Markup:
     if not target["confusion"]:
         return NOTHING
     chart = matrix(
-        voice.say("confusion"), target["classes"], target["confusion"], voice.say("true"), voice.say("answered")
+        voice.say("confusion"),
+        target["classes"],
+        target["confusion"],
+        voice.say("true"),
+        voice.say("answered"),
     )
     return tag("div", chart, _pairs(target, voice), class_="grid")
 
@@ -179,8 +175,7 @@ def _per_class(target: Target, voice: Voice) -> list[Markup]:
     ordered = sorted(target["per_class"], key=lambda c: (c["f1"], -c["actual"]))
     shown, rest = (ordered, []) if len(ordered) <= CLASSES else (ordered[:CLASSES], ordered[CLASSES:])
     head = [voice.say(part) for part in ("class", "precision", "recall", "f1", "support")]
-    title = f"{voice.say('per_class')}. {voice.say('weakest_first')}" if len(ordered) > 2 else voice.say("per_class")
-    parts = [table(title, head, [_class_row(c, voice) for c in shown])]
+    parts = [table(voice.say("per_class"), head, [_class_row(c, voice) for c in shown])]
     if rest:
         more = table("", head, [_class_row(c, voice) for c in rest])
         parts.append(folded(voice.say("per_class_more", count=len(rest)), more))
@@ -201,8 +196,12 @@ def _mistakes(target: Target, voice: Voice) -> list[Markup]:
         return [tag("h3", voice.say(kind)), tag("p", voice.say("no_mistakes"))]
     pictures = all(any(i["kind"] == "image" for i in m["inputs"]) for m in target["mistakes"])
     cards = [_mistake(m, target["kind"], voice) for m in target["mistakes"]]
-    lead = tag("p", voice.say(f"{kind}_how"), class_="how")
-    return [tag("h3", voice.say(kind)), lead, tag("ol", *cards, class_="cards small" if pictures else "cards")]
+    parts = [tag("h3", voice.say(kind)), tag("p", voice.say(f"{kind}_how"), class_="how")]
+    if pictures:
+        return [*parts, tag("ol", *cards, class_="cards small")]
+    rest = tag("ol", *cards[CARDS:], class_="cards", start=CARDS + 1)
+    more = [folded(voice.say("more_mistakes", count=len(cards) - CARDS), rest)] if len(cards) > CARDS else []
+    return [*parts, tag("ol", *cards[:CARDS], class_="cards"), *more]
 
 
 def _mistake(mistake: Mapping[str, Any], kind: str, voice: Voice) -> Markup:
@@ -220,7 +219,14 @@ def _class_mistake(mistake: Mapping[str, Any], voice: Voice) -> Markup:
     chance = voice.share(mistake["truth_claimed"]) if mistake["truth"] is not None else ""
     return tag(
         "p",
-        tag("span", voice.say("said"), " ", tag("b", mistake["answer"], class_="wrong"), " ", _quiet(mistake, voice)),
+        tag(
+            "span",
+            voice.say("said"),
+            " ",
+            tag("b", mistake["answer"], class_="wrong"),
+            " ",
+            _quiet(mistake, voice),
+        ),
         tag("span", voice.say("is"), " ", tag("b", truth), " ", tag("small", chance)),
         class_="answer",
     )
@@ -266,7 +272,13 @@ def _input(cell: Mapping[str, Any], voice: Voice) -> Markup:
 
 def _sureness(target: Target, voice: Voice) -> Markup:
     """Reliability, ROC and precision-recall beside each other, each with a sentence on how to read it."""
-    return tag("div", _reliability(target, voice), _roc(target, voice), _precision_recall(target, voice), class_="grid")
+    return tag(
+        "div",
+        _reliability(target, voice),
+        _roc(target, voice),
+        _precision_recall(target, voice),
+        class_="grid",
+    )
 
 
 def _reliability(target: Target, voice: Voice) -> Markup:
@@ -279,19 +291,18 @@ def _reliability(target: Target, voice: Voice) -> Markup:
             _bins("before", calibration["before"], "faint", voice),
             _bins("after", calibration["after"], "s1", voice),
         ]
-        shares = {part: percent(calibration[part]["ece"]) for part in ("before", "after")}
-        said = voice.note(Note("evaluate.calibrated", temperature=f"{calibration['temperature']:.2f}", **shares))
+        said = voice.note(calibration_note(calibration))
     unit = (0.0, 1.0)
     labels = (voice.say("claimed"), voice.say("share_right"))
     chart = line_chart(voice.say("reliability"), lines, *labels, x_range=unit, y_range=unit, diagonal=True)
-    return tag("div", chart, tag("p", " ".join([said, voice.say("reliability_how")]), class_="how"))
+    return tag("div", chart, tag("p", voice.text(said, voice.say("reliability_how")), class_="how"))
 
 
 def _bins(name: str, reliability: Mapping[str, Any], style: str, voice: Voice) -> Line:
     bins = reliability["bins"]
     most = max(b["count"] for b in bins)
     radii = [2 + 5 * (b["count"] / most) ** 0.5 for b in bins]
-    return Line(voice.say(name), [b["claimed"] for b in bins], [b["right"] for b in bins], style, radii)
+    return Line(voice.say(name), [b["claimed"] for b in bins], [b["right"] for b in bins], style, radii, joined=False)
 
 
 def _roc(target: Target, voice: Voice) -> Markup:
@@ -304,7 +315,7 @@ def _roc(target: Target, voice: Voice) -> Markup:
 def _precision_recall(target: Target, voice: Voice) -> Markup:
     if not target["pr"]:
         return NOTHING
-    return _curves(target, "pr", (voice.say("recall"), voice.say("precision")), voice, diagonal=False)
+    return _curves(target, "pr", (voice.say("true_positive"), voice.say("share_of_answers")), voice, diagonal=False)
 
 
 def _curves(target: Target, key: str, labels: tuple[str, str], voice: Voice, diagonal: bool) -> Markup:
@@ -317,7 +328,7 @@ def _curves(target: Target, key: str, labels: tuple[str, str], voice: Voice, dia
     chart = line_chart(voice.say(key), lines, *labels, x_range=unit, y_range=unit, diagonal=diagonal)
     total = len(target["classes"])
     few = [voice.say("weakest_curves", count=len(curves), total=total)] if 2 < total > len(curves) else []
-    return tag("div", chart, tag("p", " ".join([*few, voice.say(f"{key}_how")]), class_="how"))
+    return tag("div", chart, tag("p", voice.text(*few, voice.say(f"{key}_how")), class_="how"))
 
 
 def _residuals(target: Target, voice: Voice) -> Markup:
@@ -330,5 +341,8 @@ def _residuals(target: Target, voice: Voice) -> Markup:
     against = line_chart(voice.say("predicted_true"), [points], *labels, x_range=both, y_range=both, diagonal=True)
     axes = (voice.say("residual"), voice.say("rows_axis"))
     return tag(
-        "div", against, histogram(voice.say("histogram"), residuals["edges"], residuals["counts"], *axes), class_="grid"
+        "div",
+        against,
+        histogram(voice.say("histogram"), residuals["edges"], residuals["counts"], *axes),
+        class_="grid",
     )

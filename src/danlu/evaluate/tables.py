@@ -7,7 +7,13 @@ from danlu.evaluate.markup import NOTHING, Markup, tag
 
 def section(anchor: str, title: str, *parts: Markup) -> Markup:
     """A section that can be linked to."""
-    return tag("section", tag("h2", title, id=f"{anchor}-title"), *parts, id=anchor, aria_labelledby=f"{anchor}-title")
+    return tag(
+        "section",
+        tag("h2", title, id=f"{anchor}-title"),
+        *parts,
+        id=anchor,
+        aria_labelledby=f"{anchor}-title",
+    )
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> Markup:
@@ -21,7 +27,8 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], texts:
         tag("thead", tag("tr", *heads)) if head else NOTHING,
         tag("tbody", *body),
     )
-    return tag("div", content, class_="table", tabindex="0", role="group", aria_label=title or None)
+    style_of_all = "table" if head else "table pairs"
+    return tag("div", content, class_=style_of_all, tabindex="0", role="group", aria_label=title or None)
 
 
 def folded(title: str, *parts: Markup) -> Markup:

@@ -32,9 +32,15 @@ def sentences(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence
     return notes
 
 
+def calibration_note(calibration: Mapping[str, Any]) -> Note:
+    """The temperature, and what it changed on the test rows."""
+    shares = {part: percent(calibration[part]["ece"]) for part in ("before", "after")}
+    return Note("evaluate.calibrated", temperature=f"{calibration['temperature']:.2f}", **shares)
+
+
 def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]]) -> Note:
     metrics, name = measured["metrics"], HEADLINE[outcome.kind]
-    said = {"class": percent, "labels": "{:.3f}".format, "number": number}[outcome.kind]
+    said = number if outcome.kind == "number" else percent
     fields: dict[str, Any] = {
         "rows": f"{len(outcome):,}",
         "value": said(metrics[name]),
@@ -64,10 +70,11 @@ def _rivals(rivals: Sequence[tuple[Note, str]], kind: str) -> Note:
 
 
 def _against_constant(baseline: Mapping[str, Any], outcome: Outcome, measured: Mapping[str, Any]) -> Note:
-    low = measured["intervals"].get("roc_auc", (0.0, 0.0))[0]
+    roc_auc = measured["metrics"].get("roc_auc", 0.0)
+    low = measured["intervals"].get("roc_auc", (roc_auc,))[0]
     rival = Note.from_json(baseline["name"])
     if low > RANKS_WELL:
-        return Note("evaluate.only_ranks", rival=rival, roc_auc=number(measured["metrics"]["roc_auc"]))
+        return Note("evaluate.only_ranks", rival=rival, roc_auc=number(roc_auc))
     ours, theirs = baseline["headline"]
     better = ours < theirs if outcome.kind == "number" else ours > theirs
     known = len(outcome) >= FEW_ROWS and not better

@@ -1,6 +1,6 @@
 """How the report speaks: one language, numbers as that language writes them. Knows nothing of pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,10 @@ class Voice:
         spoken = note if isinstance(note, Note) else Note.from_json(note)
         return spoken.text(self.language).replace(" %", "\u202f%")
 
+    def text(self, *said: str) -> str:
+        """Sentences one after another, as the language spaces them."""
+        return (" " if self.language == "en" else "").join(sentence for sentence in said if sentence)
+
     def metric(self, name: str) -> str:
         """The metric's name as people say it; an unknown one as it is."""
         return self._word("m", name) or name.replace("_", " ")
@@ -46,6 +50,20 @@ class Voice:
         if metric in PERCENT:
             return self.share(value)
         return number(value) if metric in IN_THE_TARGETS_UNIT else f"{value:.3f}"
+
+    def between(self, metric: str, bounds: Sequence[float]) -> str:
+        """The interval of a metric: "95.0 – 98.6 %"."""
+        low = percent(bounds[0]) if metric in PERCENT else self.value(metric, bounds[0])
+        return f"{low} – {self.value(metric, bounds[1])}"
+
+    def duration(self, seconds: float) -> str:
+        """0.42 s, 12 s, 3 min 20 s, 2 h 5 min."""
+        if seconds < 100:
+            return self.say("seconds", seconds=f"{seconds:.2g}")
+        minutes, rest = divmod(round(seconds), 60)
+        if minutes < 60:
+            return self.say("minutes", minutes=minutes, seconds=rest)
+        return self.say("hours", hours=minutes // 60, minutes=minutes % 60)
 
     def _word(self, kind: str, name: str) -> str:
         key = f"report.{kind}.{name}"

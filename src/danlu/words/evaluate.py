@@ -20,9 +20,9 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "evaluate.headline_labels": (
         "On {rows} rows the model never saw, it finds {recall} % of the labels, and {precision} % of the labels it "
-        "gives are right: an F1 of {value}{interval}{rivals}.",
+        "gives are right: an F1 of {value} %{interval}{rivals}.",
         "在模型从未见过的 {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中有 {precision}% 是对的，"
-        "F1 为 {value}{interval}{rivals}。",
+        "F1 为 {value}%{interval}{rivals}。",
     ),
     "evaluate.headline_number": (
         "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average{rivals}.",
@@ -35,8 +35,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "evaluate.rivals_class": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
     "evaluate.rival_class": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
-    "evaluate.rivals_labels": ("; {name} gives {value}{rest}", "；{name}为 {value}{rest}"),
-    "evaluate.rival_labels": (", {name} {value}{rest}", "，{name}为 {value}{rest}"),
+    "evaluate.rivals_labels": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
+    "evaluate.rival_labels": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
     "evaluate.rivals_number": ("; {name} is off by {value}{rest}", "；{name}偏差 {value}{rest}"),
     "evaluate.rival_number": (", {name} by {value}{rest}", "，{name}偏差 {value}{rest}"),
     "evaluate.ahead": (

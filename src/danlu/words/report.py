@@ -2,6 +2,10 @@
 
 WORDS: dict[str, tuple[str, str]] = {
     "report.percent": ("{value} %", "{value}%"),
+    "report.seconds": ("{seconds} s", "{seconds} 秒"),
+    "report.minutes": ("{minutes} min {seconds} s", "{minutes} 分 {seconds} 秒"),
+    "report.hours": ("{hours} h {minutes} min", "{hours} 小时 {minutes} 分"),
+    "report.contents": ("Contents", "目录"),
     "report.target": ("Target: {name}", "目标：{name}"),
     "report.made": ("{task} · {family} · {created}", "{task} · {family} · {created}"),
     "report.foot": (
@@ -22,7 +26,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.big_class": ("right on unseen rows", "未见数据答对率"),
     "report.big_labels": ("F1 on unseen rows", "未见数据上的 F1"),
     "report.big_number": ("mean error on unseen rows", "未见数据上的平均偏差"),
-    "report.range": ("95 %: {low} – {high}", "95% 区间：{low} – {high}"),
+    "report.range": ("95 % interval: {between}", "95% 区间：{between}"),
     "report.compared": ("Compared on the same {rows} rows: {metric}", "在同样的 {rows} 行上比较：{metric}"),
     "report.compared_how": (
         "Dot: the value. Bar: its 95 % interval, from resampling the test rows.",
@@ -48,9 +52,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.times": ("times", "次数"),
     "report.of_class": ("of its rows", "占该类"),
     "report.no_confusion": ("No class was taken for another.", "没有把任何类别认错。"),
-    "report.per_class": ("Class by class", "逐个类别"),
+    "report.per_class": ("Class by class, the weakest first", "逐个类别（最弱的在前）"),
     "report.per_class_more": ("The other {count} classes", "其余 {count} 个类别"),
-    "report.weakest_first": ("The weakest first.", "最弱的排在最前。"),
     "report.class": ("Class", "类别"),
     "report.precision": ("Precision", "精确率"),
     "report.recall": ("Recall", "召回率"),
@@ -74,6 +77,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.off_by": ("off by {value}", "偏差 {value}"),
     "report.never_in_training": ("(never in training)", "（训练中从未出现）"),
     "report.missing": ("missing", "缺失"),
+    "report.more_mistakes": ("{count} more", "另外 {count} 个"),
     "report.more_columns": ("{count} more columns", "另外 {count} 列"),
     "report.image_of": ("{name}, {width} × {height} pixels", "{name}，{width} × {height} 像素"),
     # probabilities
@@ -95,6 +99,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "report.false_positive": ("others taken for it", "误认比例（假阳性率）"),
     "report.true_positive": ("share found (recall)", "找出比例（召回率）"),
+    "report.share_of_answers": ("share of those right (precision)", "判对比例（精确率）"),
     "report.pr": ("Precision and recall", "精确率与召回率"),
     "report.pr_how": (
         "How many of the rows given as this class are of it, the more of them are found.",
@@ -126,6 +131,15 @@ WORDS: dict[str, tuple[str, str]] = {
     # inferred
     "report.column": ("Column", "列"),
     "report.kind": ("Kind", "类型"),
+    "report.kind_number": ("number", "数值"),
+    "report.kind_category": ("category", "类别"),
+    "report.kind_boolean": ("boolean", "布尔"),
+    "report.kind_date": ("date", "日期"),
+    "report.kind_text": ("text", "文本"),
+    "report.kind_image": ("image", "图像"),
+    "report.kind_sequence": ("sequence", "序列"),
+    "report.kind_labels": ("labels", "多标签"),
+    "report.kind_ignore": ("not used", "不使用"),
     "report.why": ("Why", "理由"),
     "report.columns": ("Columns ({count})", "列（{count}）"),
     "report.recipe": ("The recipe as asked", "原始配方"),
@@ -213,6 +227,34 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.m.mape": ("Mean percentage error", "平均百分比误差"),
     "report.h.mape": ("how far off, in per cent of the truth", "偏差占真实值的百分比"),
     # terminal
-    "report.summary_target": ("{name}:", "{name}："),
-    "report.summary_metrics": ("{metrics}", "{metrics}"),
+    "report.also": ("Also: {metrics}", "其他指标：{metrics}"),
+    # model card
+    "report.card_use": ("What it is for", "用途"),
+    "report.card_predicts": ("Predicts “{name}” (one of: {classes}).", "预测“{name}”（取值：{classes}）。"),
+    "report.card_predicts_number": ("Predicts the number “{name}”.", "预测数值“{name}”。"),
+    "report.card_columns": ("It reads these columns: {columns}.", "读取的列：{columns}。"),
+    "report.card_meant_for": (
+        "Meant for rows that come about as its training rows did. Not meant to decide about people without a human "
+        "who looks at each case.",
+        "适用于与训练数据来源相同的数据。若结果关系到人，不应在无人逐一核查的情况下直接用于决定。",
+    ),
+    "report.card_and_more": ("{names} and {count} more", "{names} 等另外 {count} 个"),
+    "report.card_data": ("Data", "数据"),
+    "report.card_file": ("{path}: {rows} rows, SHA-256 {hash}", "{path}：{rows} 行，SHA-256 {hash}"),
+    "report.card_found": ("What the data checks found:", "数据检查的发现："),
+    "report.card_training": ("Training", "训练"),
+    "report.card_evaluation": ("Evaluation", "评估"),
+    "report.card_limits": ("Limits", "局限"),
+    "report.card_same_source": (
+        "All figures are from test rows of the same source as the training rows; on other data it may do worse.",
+        "所有数字都来自与训练数据同源的测试行；换成别的数据，效果可能变差。",
+    ),
+    "report.card_weakest": (
+        "Weakest class: “{name}”, of whose {rows} test rows it finds {share}.",
+        "最弱的类别：“{name}”，其 {rows} 行测试数据中找出了 {share}。",
+    ),
+    "report.card_no_licence": (
+        "No licence is set: add one to the header before you share the model.",
+        "尚未设定许可证：分享模型前，请在文件头注明。",
+    ),
 }
