@@ -1,4 +1,5 @@
-"""What is inferred of columns, target and task: as a careful reader of the file would say it, with the reason."""
+"""What is inferred of columns, target and task: as a careful reader of the file would say it, with the
+reason."""
 
 from typing import Any
 
@@ -14,7 +15,23 @@ from danlu.recipe import DataConfig
 RNG = np.random.default_rng(0)
 N = 200
 FILLER = {"filler": RNG.normal(size=N), "width": RNG.normal(size=N)}
-WORDS_EN = "the film was good bad long short actors story music and very not really boring".split()
+WORDS_EN = [
+    "the",
+    "film",
+    "was",
+    "good",
+    "bad",
+    "long",
+    "short",
+    "actors",
+    "story",
+    "music",
+    "and",
+    "very",
+    "not",
+    "really",
+    "boring",
+]
 WORDS_ZH = "这部电影很好看不演员故事音乐非常无聊推荐大家一起去看看导演真的"
 
 
@@ -29,7 +46,12 @@ def cycle(*values: Any) -> list[Any]:
 CASES: list[tuple[str, list[Any], str, str]] = [
     ("height", RNG.normal(size=N).tolist(), "number", "data.kind.number"),
     ("count", RNG.integers(0, 90, N).tolist(), "number", "data.kind.whole"),
-    ("as_text", [str(i) if i % 7 else "NA" for i in RNG.integers(0, 999, N)], "number", "data.kind.number_plain"),
+    (
+        "as_text",
+        [str(i) if i % 7 else "NA" for i in RNG.integers(0, 999, N)],
+        "number",
+        "data.kind.number_plain",
+    ),
     ("thousands", [f"{i * 977 + 1000:,}" for i in range(N)], "number", "data.kind.number_written"),
     ("percent", [f"{i / 3:.1f} %" for i in range(N)], "number", "data.kind.number_written"),
     ("price", [f"¥{i * 31.5 + 2:,.2f}" for i in range(N)], "number", "data.kind.number_written"),
@@ -38,7 +60,12 @@ CASES: list[tuple[str, list[Any], str, str]] = [
     ("会员", cycle("是", "否"), "boolean", "data.kind.boolean"),
     ("flag", cycle(True, False, None), "boolean", "data.kind.boolean_dtype"),
     ("iso", [f"2024-0{i % 9 + 1}-{i % 28 + 1:02}" for i in range(N)], "date", "data.kind.date"),
-    ("time", [f"2024-03-{i % 28 + 1:02} {i % 24:02}:{i % 60:02}:00" for i in range(N)], "date", "data.kind.date"),
+    (
+        "time",
+        [f"2024-03-{i % 28 + 1:02} {i % 24:02}:{i % 60:02}:00" for i in range(N)],
+        "date",
+        "data.kind.date",
+    ),
     ("zone", [f"2024-03-{i % 28 + 1:02}T10:00:00+08:00" for i in range(N)], "date", "data.kind.date"),
     ("日期", [f"2024年{i % 12 + 1}月{i % 28 + 1}日" for i in range(N)], "date", "data.kind.date"),
     ("date", [f"202403{i % 28 + 1:02}" for i in range(N)], "date", "data.kind.date"),
@@ -56,7 +83,7 @@ CASES: list[tuple[str, list[Any], str, str]] = [
     ("written", [f"[1, 2.5, {i}]" for i in range(N)], "sequence", "data.kind.sequence_written"),
     ("id", RNG.permutation(9 * N)[:N].tolist(), "ignore", "data.kind.id_named"),
     ("Unnamed: 0", list(range(N)), "ignore", "data.kind.id_named"),
-    ("编号", [f"A{i}" for i in range(N)], "ignore", "data.kind.id_text"),
+    ("编号", [f"A{i}" for i in range(N)], "ignore", "data.kind.id_named"),
     ("row_order", RNG.permutation(N).tolist(), "ignore", "data.kind.id_consecutive"),
     ("ticket", [f"T{i * 31}" for i in range(N)], "ignore", "data.kind.id_text"),
     ("always", ["same"] * N, "ignore", "data.kind.constant"),
@@ -95,7 +122,9 @@ def test_cells_are_read_as_their_column_is_written(name: str, expected: list[Any
 
 
 def test_zones_become_utc() -> None:
-    examples = examples_of({"when": ["2024-03-01T02:00:00+08:00", "2024-03-01T02:00:00Z"] * 20, "y": [1.5, 2] * 20}, DataConfig())
+    examples = examples_of(
+        {"when": ["2024-03-01T02:00:00+08:00", "2024-03-01T02:00:00Z"] * 20, "y": [1.5, 2] * 20}, DataConfig()
+    )
     assert examples.frame["when"].dt.strftime("%d %H").to_list()[:2] == ["29 18", "01 02"]
 
 
@@ -119,8 +148,12 @@ def test_target_in_doubt_is_asked_for_and_a_wrong_name_is_answered_with_the_near
         with pytest.raises(DanluError, match="--target") as error:
             infer_target(examples.columns, examples.frame, DataConfig())
         assert all(name in str(error.value) for name in frame)
-    with pytest.raises(DanluError, match='no column "prise". Nearest: price'):
-        infer_target(examples_of({"a": [1], "price": [3]}, DataConfig()).columns, pl.DataFrame(), DataConfig(target="prise"))
+    with pytest.raises(DanluError, match=r'no column "prise"\. Nearest: price'):
+        infer_target(
+            examples_of({"a": [1], "price": [3]}, DataConfig()).columns,
+            pl.DataFrame(),
+            DataConfig(target="prise"),
+        )
 
 
 @pytest.mark.parametrize(

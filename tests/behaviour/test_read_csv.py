@@ -30,18 +30,14 @@ def written(path: Path, text: str) -> list[str]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, delimiter=st.sampled_from(",;\t|"), block=st.sampled_from([7, 64, 1 << 20]))
-def test_written_rows_come_back(
-    rows: list[tuple[str, int, float]], delimiter: str, block: int, tmp_path: Path
-) -> None:
+def test_written_rows_come_back(rows: list[tuple[str, int, float]], delimiter: str, block: int, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
         writer.writerow(["text", "whole", "real"])
         writer.writerows((text, whole, repr(real)) for text, whole, real in rows)
     ask = Ask(delimiter=delimiter, as_text=frozenset(["text"]), block=block)
-    frame = pl.concat(
-        [t.frame for t in delimited.tables(Source(str(path), "csv", path), ask)], how="vertical_relaxed"
-    )
+    frame = pl.concat([t.frame for t in delimited.tables(Source(str(path), "csv", path), ask)], how="vertical_relaxed")
     assert frame[ROW].to_list() == list(range(len(rows)))
     assert frame["text"].to_list() == [text or None for text, _, _ in rows]
     assert frame["whole"].cast(pl.Float64).to_list() == [float(whole) for _, whole, _ in rows]
@@ -50,9 +46,7 @@ def test_written_rows_come_back(
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    rows=st.lists(
-        st.lists(st.sampled_from(["1", "x", 'q "q"', "a,b", "c\nd", ""]), min_size=1, max_size=4), min_size=3
-    )
+    rows=st.lists(st.lists(st.sampled_from(["1", "x", 'q "q"', "a,b", "c\nd", ""]), min_size=1, max_size=4), min_size=3)
 )
 def test_ragged_rows_are_those_that_the_csv_module_finds(rows: list[list[str]], tmp_path: Path) -> None:
     text = io.StringIO()
@@ -92,9 +86,7 @@ def test_short_rows_are_found_where_the_last_cells_may_be_empty(tmp_path: Path) 
 
 def test_too_many_bad_rows_stop_the_read_and_the_first_are_named(tmp_path: Path) -> None:
     files = written(tmp_path / "t.csv", "a,b\n" + "1,2\n" * 50 + "3\n" + "1,2\n" * 10)
-    with pytest.raises(
-        DanluError, match=r"1 of 61 rows .* allows 1 %.*t\.csv row 51: 1 cells, expected 2"
-    ) as error:
+    with pytest.raises(DanluError, match=r"1 of 61 rows .* allows 1 %.*t\.csv row 51: 1 cells, expected 2") as error:
         read(DataConfig(), files)
     assert error.value.key == "data.too_many_bad_rows"
 
@@ -103,9 +95,7 @@ def test_cell_that_is_no_number_is_named_with_row_and_column(tmp_path: Path) -> 
     cells = [str(i % 90 + 0.5) for i in range(400)]
     cells[40] = "unknown"
     cells[41] = "NA"
-    files = written(
-        tmp_path / "train.csv", "age,city\n" + "".join(f"{c},x{i % 4}\n" for i, c in enumerate(cells))
-    )
+    files = written(tmp_path / "train.csv", "age,city\n" + "".join(f"{c},x{i % 4}\n" for i, c in enumerate(cells)))
     examples = read(DataConfig(), files)
     assert examples.columns["age"].kind == "number"
     assert examples.frame["age"].null_count() == 1
@@ -143,9 +133,7 @@ def test_header_is_missed_where_there_is_none(tmp_path: Path) -> None:
     ]
     years = read(DataConfig(), written(tmp_path / "b.csv", "land,2019,2020\nA,1,2\nB,3,4\n"))
     assert list(years.columns) == ["land", "2019", "2020"]
-    labels = read(
-        DataConfig(), written(tmp_path / "c.csv", "pos\tgood film\nneg\tbad film\npos\tnice\npos\tok then\n")
-    )
+    labels = read(DataConfig(), written(tmp_path / "c.csv", "pos\tgood film\nneg\tbad film\npos\tnice\npos\tok then\n"))
     assert (len(labels), list(labels.columns)) == (4, ["column_1", "column_2"])
 
 
@@ -164,9 +152,7 @@ def test_quotes_that_are_plain_characters_do_not_swallow_rows(tmp_path: Path) ->
 def test_a_stray_quote_in_a_quoted_file_costs_its_row_at_most(tmp_path: Path) -> None:
     rows = [f'{i},"word, number {i}"' for i in range(500)]
     rows[250] = '250,5" pipe'
-    examples = read(
-        DataConfig(columns={"text": "text"}), written(tmp_path / "t.csv", "n,text\n" + "\n".join(rows))
-    )
+    examples = read(DataConfig(columns={"text": "text"}), written(tmp_path / "t.csv", "n,text\n" + "\n".join(rows)))
     assert len(examples) >= 499
     assert examples.frame["text"][-1] == "word, number 499"
 

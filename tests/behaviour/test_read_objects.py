@@ -78,9 +78,7 @@ def test_arrays_and_lists_take_the_names_of_the_inputs() -> None:
 
 def test_values_of_mixed_types_are_texts_and_whole_floats_are_written_as_whole() -> None:
     assert frame_of([{"a": 1}, {"a": "x"}, {"b": [1, 2]}])["a"].to_list() == ["1", "x", None]
-    labels = examples_of(
-        {"label": [1.0, 2.0, float("nan")]}, DataConfig(), {"label": column("label", "category")}
-    )
+    labels = examples_of({"label": [1.0, 2.0, float("nan")]}, DataConfig(), {"label": column("label", "category")})
     assert labels.frame["label"].to_list() == ["1", "2", None]
 
 

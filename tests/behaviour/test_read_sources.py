@@ -1,7 +1,6 @@
 """Files, folders, globs, given splits, images at fault, streams and sequences."""
 
 import gzip
-import io
 import json
 from pathlib import Path
 
@@ -53,9 +52,7 @@ def test_several_files_and_globs_are_numbered_through(tmp_path: Path) -> None:
 def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
     table(tmp_path / "a.csv", 3)
     (tmp_path / "b.csv").write_text("x,labl\n1,a\n")
-    with pytest.raises(
-        DanluError, match=r"b\.csv: other columns than .*a\.csv\. Lacking: label\. Extra: labl"
-    ):
+    with pytest.raises(DanluError, match=r"b\.csv: other columns than .*a\.csv\. Lacking: label\. Extra: labl"):
         read(DataConfig(), [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")])
 
 
@@ -198,8 +195,7 @@ def test_stream_gives_what_read_gives_in_pieces(tmp_path: Path) -> None:
         {"n": range(5000), "word": [f"w{i % 7}" for i in range(5000)], "label": [i % 2 for i in range(5000)]}
     )
     columns = {
-        name: Column(name, kind, Note("data.kind.whole"))
-        for name, kind in (("n", "number"), ("word", "category"))
+        name: Column(name, kind, Note("data.kind.whole")) for name, kind in (("n", "number"), ("word", "category"))
     }
     frame.write_csv(tmp_path / "t.csv")
     frame.write_ndjson(tmp_path / "t.jsonl")
@@ -270,9 +266,7 @@ def test_long_format_becomes_one_sequence_per_id(tmp_path: Path) -> None:
 def test_columns_of_the_training_rule_later_files(tmp_path: Path) -> None:
     train = tmp_path / "train.csv"
     days = [f"{d}/{m}/2024" for m in (1, 2) for d in range(1, 29)]
-    train.write_text(
-        "day,code,n,label\n" + "".join(f"{d},{i % 9:03},{i},{'ab'[i % 2]}\n" for i, d in enumerate(days))
-    )
+    train.write_text("day,code,n,label\n" + "".join(f"{d},{i % 9:03},{i},{'ab'[i % 2]}\n" for i, d in enumerate(days)))
     config = DataConfig(target="label")
     examples = read(config, [str(train)])
     assert [c.kind for c in examples.columns.values()] == ["date", "category", "ignore", "category"]
@@ -283,9 +277,7 @@ def test_columns_of_the_training_rule_later_files(tmp_path: Path) -> None:
     assert new.frame["code"].to_list() == ["7"]
     assert [c.kind for c in new.columns.values()] == ["date", "category", "ignore"]
     later.write_text("day,code\n3 April,7\n")
-    with pytest.raises(
-        DanluError, match='row 1, column "day": expected a date written as %d/%m/%Y, got "3 April"'
-    ):
+    with pytest.raises(DanluError, match='row 1, column "day": expected a date written as %d/%m/%Y, got "3 April"'):
         read(config, [str(later)], examples.columns)
 
 

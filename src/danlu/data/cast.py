@@ -9,31 +9,15 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from danlu.data.examples import Column
+from danlu.errors import DanluError
 
 # Whole cells that mean "no value" in numbers, dates, booleans and categories.
 MISSING = frozenset(
-    [
-        "",
-        "NA",
-        "N/A",
-        "n/a",
-        "na",
-        "<NA>",
-        "#N/A",
-        "nan",
-        "NaN",
-        "NAN",
-        "null",
-        "NULL",
-        "Null",
-        "None",
-        "NaT",
-        "?",
-    ]
-    + ["-", "--", "—", "缺失", "无", "空", "空值"]
-)
+    ("", "NA", "N/A", "n/a", "na", "<NA>", "#N/A", "nan", "NaN", "NAN", "NaT", "null", "NULL", "Null", "None")
+) | frozenset(("?", "-", "--", "—", "缺失", "无", "空", "空值"))
 TRUE = ("true", "yes", "y", "t", "1", "on", "是", "真", "对")
 FALSE = ("false", "no", "n", "f", "0", "off", "否", "假", "错")
+_BOOLEANS = {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}
 VERBATIM = "verbatim"  # format of a category whose values may be words that mean missing elsewhere
 
 _FLOAT = pl.Float64()
@@ -44,8 +28,8 @@ _MONEY = r"[$€£¥￥元]"
 
 def cells(series: pl.Series, missing: tuple[str, ...] = ()) -> pl.Series:
     """Texts without spaces around them; null for words that mean missing."""
-    values = series.unique()
-    return series if _bare(values, missing).equals(values) else _bare(series, missing)
+    distinct = series.unique()
+    return series if _bare(distinct, missing).equals(distinct) else _bare(series, missing)
 
 
 def _bare(series: pl.Series, missing: tuple[str, ...]) -> pl.Series:
@@ -104,30 +88,49 @@ DATE_FORMATS: tuple[str, ...] = (
 
 
 def dates(series: pl.Series, form: str) -> pl.Series:
-    """Datetimes of cells written in the strptime format `form`, in UTC where it has a zone; null where one does not fit."""
-    has_time, has_zone = "%H" in form, "z" in form
-    if has_zone:
-        times = series.str.to_datetime(form, time_unit="us", strict=False)
-        return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    if has_time:
-        return series.str.to_datetime(form, time_unit="us", strict=False)
-    return series.str.to_date(form, strict=False).cast(_TIME)
+    """Datetimes of cells written in the strptime format `form`, in UTC where it has a zone; null where one
+    does not."""
+    if "%H" not in form:
+        return series.str.to_date(form, strict=False).cast(_TIME)
+    times = series.str.to_datetime(form, time_unit="us", strict=False)
+    return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if form.endswith("z") else times
+
+
+def values(series: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> pl.Series:
+    """The cells as values of the column's kind; null where missing or where one does not fit.
+
+    Raises DanluError where the whole column is of a type that the kind cannot be made of.
+    """
+    if column.kind == "ignore":
+        return series
+    try:
+        return _CASTS[column.kind](series, column, missing).alias(series.name)
+    except (pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+        raise _wrong_type(series, column) from None
+
+
+def misfits(series: pl.Series, cast: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> pl.Series:
+    """Positions of cells that hold something, but nothing that fits the kind."""
+    if cast.null_count() == series.null_count():
+        return pl.Series(dtype=pl.UInt32)
+    is_written = series.dtype == pl.String and column.format != VERBATIM
+    present = cells(series, missing) if is_written else series
+    return (present.is_not_null() & cast.is_null()).arg_true()
+
+
+def _wrong_type(series: pl.Series, column: Column) -> DanluError:
+    return DanluError("data.wrong_type", column=series.name, kind=column.kind, found=str(series.dtype))
 
 
 def _number(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
     if series.dtype == pl.String:
         form = NUMBER_FORMATS[column.format or "plain"]
-        present = cells(series, missing)
-        series = present.to_frame().select(form(pl.col(present.name)).alias(present.name)).to_series()
-    if series.dtype.is_temporal():
-        return (
-            series.dt.total_microseconds() / 1e6
-            if series.dtype == pl.Duration
-            else series.to_physical().cast(_FLOAT)
-        )
-    if series.dtype.is_integer():
-        return series.cast(pl.Int64, strict=False)
-    numbers = series.cast(_FLOAT, strict=False).fill_nan(None)
+        series = cells(series, missing).to_frame("cell").select(form(pl.col("cell"))).to_series()
+    if series.dtype == pl.Duration:
+        return series.dt.total_microseconds() / 1e6
+    if series.dtype == pl.Int64:
+        return series
+    numbers = series.to_physical().cast(_FLOAT)
     return numbers.set(numbers.is_infinite(), None) if numbers.is_infinite().any() else numbers
 
 
@@ -135,65 +138,65 @@ def _boolean(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.
     if series.dtype == pl.Boolean:
         return series
     words = category(series, missing).str.to_lowercase()
-    return words.replace_strict({**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}, default=None)
+    return words.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
 
 
 def _category(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
-    if column.format == VERBATIM:
-        return category(series, (), verbatim=True)
-    return category(series, missing)
+    return category(series, missing, verbatim=column.format == VERBATIM)
 
 
 def category(series: pl.Series, missing: tuple[str, ...], verbatim: bool = False) -> pl.Series:
-    """Values as text: "3" for 3.0, "true" for True; null where missing."""
+    """Values as text: "3" for 3.0, "true" for True; null where missing. `verbatim`: only empty cells are
+    missing."""
     if series.dtype == pl.String:
         return series.str.strip_chars().replace("", None) if verbatim else cells(series, missing)
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        if (series.drop_nulls() == series.drop_nulls().round()).all():
-            series = series.cast(pl.Int64, strict=False)
-    return series.cast(pl.String, strict=False)
+    if series.dtype.is_float() and (series == series.round()).all():
+        series = series.cast(pl.Int64, strict=False)
+    return series.cast(pl.String)
 
 
 def _text(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
     if isinstance(series.dtype, pl.List):
         return series.cast(pl.List(pl.String)).list.join(" ")
-    texts = series.cast(pl.String, strict=False)
+    texts = series.cast(pl.String)
     return texts.set(texts == "", None) if (texts == "").any() else texts
 
 
 def _date(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
     if series.dtype == pl.String:
         return dates(cells(series, missing), column.format or DATE_FORMATS[0])
+    if series.dtype.is_integer() and column.format:
+        return dates(series.cast(pl.String), column.format)
+    if not isinstance(series.dtype, pl.Date | pl.Datetime):
+        raise _wrong_type(series, column)
     if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    if series.dtype.is_integer():
-        return dates(series.cast(pl.String), column.format or DATE_FORMATS[0])
-    return series.cast(_TIME, strict=False)
+    return series.cast(_TIME)
 
 
 def _image(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
-    if isinstance(series.dtype, pl.Struct):  # as Hugging Face datasets keep images
-        return series.struct.field("bytes").alias(series.name)
+    if isinstance(series.dtype, pl.Struct):  # {bytes, path}, as Hugging Face datasets keep images
+        return series.struct.field("bytes")
+    if not isinstance(series.dtype, pl.String | pl.Binary | pl.Array):
+        raise _wrong_type(series, column)
     return series
 
 
 def _sequence(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
-    if series.dtype == pl.String:
+    dtype = series.dtype
+    if dtype == pl.String:
         return bracketed(cells(series, missing))
-    if isinstance(series.dtype, pl.Array):
-        inner = (
-            series.dtype.inner
-            if len(series.dtype.shape) == 1
-            else pl.Array(pl.Float32, series.dtype.shape[1])
-        )
-        series = series.cast(pl.List(inner))
-    assert isinstance(series.dtype, pl.List)
-    if isinstance(series.dtype.inner, pl.List):
-        return series.cast(pl.List(pl.Array(pl.Float32, _channels(series))))
-    if isinstance(series.dtype.inner, pl.Array):
-        return series.cast(pl.List(pl.Array(pl.Float32, series.dtype.inner.shape[0])))
-    return series.cast(pl.List(pl.Float32), strict=False)
+    if isinstance(dtype, pl.Array):
+        return series.cast(pl.List(_step(list(dtype.shape[1:]))))
+    if not isinstance(dtype, pl.List):
+        raise _wrong_type(series, column)
+    if isinstance(dtype.inner, pl.Array):
+        return series.cast(pl.List(_step(list(dtype.inner.shape))))
+    return series.cast(pl.List(_step([_channels(series)] if isinstance(dtype.inner, pl.List) else [])))
+
+
+def _step(shape: list[int]) -> pl.DataType:
+    return pl.Array(pl.Float32, shape[0]) if shape else pl.Float32()
 
 
 def _channels(series: pl.Series) -> int:
@@ -203,10 +206,10 @@ def _channels(series: pl.Series) -> int:
 
 
 def bracketed(cell: pl.Series) -> pl.Series:
-    """Lists of the numbers in cells such as "[1, 2.5, 3]" or "[1 2 3]"; null where one is written otherwise."""
+    """Lists of the numbers in cells such as "[1, 2.5, 3]" or "[1 2 3]"; null where one is written
+    otherwise."""
     fits = cell.str.contains(rf"^\[\s*({_STEP}[\s,;]*)*\]$")
-    values = cell.set(~fits.fill_null(False), None).str.extract_all(_STEP)
-    return values.cast(pl.List(pl.Float32))
+    return cell.set(~fits, None).str.extract_all(_STEP).cast(pl.List(pl.Float32))
 
 
 def _labels(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
@@ -214,17 +217,18 @@ def _labels(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.S
         return series.cast(pl.List(pl.String))
     texts = category(series, missing)
     if column.format == "json":
-        return pl.Series(series.name, [_json_list(cell) for cell in texts], dtype=pl.List(pl.String))
-    parts = texts.str.split(column.format or "|")
-    return parts.list.eval(pl.element().str.strip_chars())
+        return pl.Series([_json_list(cell) for cell in texts], dtype=pl.List(pl.String))
+    return texts.str.split(column.format or "|").list.eval(pl.element().str.strip_chars())
 
 
 def _json_list(cell: str | None) -> list[str] | None:
+    """The labels in a cell such as ["a", "b"], or ['a', 'b'] as Python prints it; None where it is no
+    list."""
     try:
-        values = json.loads(cell.replace("'", '"')) if cell else None
+        parsed = json.loads(cell.replace("'", '"')) if cell else None
     except json.JSONDecodeError:
         return None
-    return [str(value) for value in values] if isinstance(values, list) else None
+    return [str(label) for label in parsed] if isinstance(parsed, list) else None
 
 
 _CASTS: Mapping[str, Callable[[pl.Series, Column, tuple[str, ...]], pl.Series]] = {
@@ -237,22 +241,3 @@ _CASTS: Mapping[str, Callable[[pl.Series, Column, tuple[str, ...]], pl.Series]] 
     "sequence": _sequence,
     "labels": _labels,
 }
-
-
-def values(series: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> pl.Series:
-    """The cells as values of the column's kind; null where missing or where one does not fit."""
-    return (
-        series if column.kind == "ignore" else _CASTS[column.kind](series, column, missing).alias(series.name)
-    )
-
-
-def misfits(series: pl.Series, cast: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> pl.Series:
-    """Positions of cells that hold something, but nothing that fits the kind."""
-    if cast.null_count() == series.null_count():
-        return pl.Series(dtype=pl.UInt32)
-    present = series
-    if series.dtype == pl.String and not (column.kind == "category" and column.format == VERBATIM):
-        present = cells(series, missing)
-    if series.dtype.is_float():
-        present = series.fill_nan(None)
-    return (present.is_not_null() & cast.is_null()).arg_true()

@@ -1,4 +1,5 @@
-"""Sources become one frame with its Origin: parts stacked, dtypes made plain, files hashed. Knows nothing of kinds."""
+"""Sources become one frame with its Origin: parts stacked, dtypes made plain, files hashed. Knows nothing of
+kinds."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -35,27 +36,28 @@ class _Read:
 
 
 def gathered_rows(names: Sequence[str], ask: Ask, progress: Progress | None) -> tuple[pl.DataFrame, Origin]:
-    """All rows of the named sources with ROW counting over them; raises DanluError where their columns differ."""
+    """All rows of the named sources, ROW counting over them. Raises DanluError where their columns differ."""
     sources = [source for name in names for source in sources_of(name)]
     reads = _all_read(sources, ask, progress)
     mixed = _mixed_columns(reads)
-    if mixed:  # numbers at first and texts later: the first must be kept as they are written
+    if mixed and any(source.format in ("csv", "tsv") for source in sources):
+        # Numbers at first and texts later: the first must be kept as they are written.
         reads = _all_read(sources, replace(ask, as_text=ask.as_text | mixed), progress)
     _check_same_columns(reads)
-    frames, files, bad, start = [], [], [], 0
+    files: list[SourceFile] = []
+    bad: list[BadRow] = []
+    frames, start = [], 0
     for read in reads:
-        frames += [
-            with_paths(plain(t.frame), read.source).with_columns(pl.col(ROW) + start) for t in read.tables
-        ]
+        frames += [_placed(table.frame, read.source, start) for table in read.tables]
         files += _source_files(read)
-        bad += shifted([b for t in read.tables for b in t.bad], start)
+        bad += _shifted([b for table in read.tables for b in table.bad], start)
         start += read.rows
-    reads.clear()
     return _stacked(frames), Origin(tuple(files), tuple(bad))
 
 
 def parts(name: str, ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
-    """The rows of the named sources part by part, ROW counting over all; each Origin has the part's bad rows only."""
+    """The rows of the named sources part by part, ROW counting over all; each Origin has the part's bad rows
+    only."""
     done: list[SourceFile] = []
     start = 0
     for source in sources_of(name):
@@ -63,8 +65,8 @@ def parts(name: str, ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
         for table in tables_of(source, ask):
             met += table.rows
             file = SourceFile(source.name, source.format, "", 0, met, table.encoding, table.delimiter)
-            origin = Origin((*done, file), tuple(shifted(table.bad, start)))
-            yield with_paths(plain(table.frame), source).with_columns(pl.col(ROW) + start), origin
+            origin = Origin((*done, file), tuple(_shifted(table.bad, start)))
+            yield _placed(table.frame, source, start), origin
         done.append(SourceFile(source.name, source.format, "", 0, met))
         start += met
 
@@ -75,7 +77,7 @@ def tables_of(source: Source, ask: Ask) -> Iterator[Table]:
         yield from FORMATS[source.format].tables(source, ask)
 
 
-def shifted(bad: Sequence[BadRow], start: int) -> list[BadRow]:
+def _shifted(bad: Sequence[BadRow], start: int) -> list[BadRow]:
     """Bad rows of a source whose first row has the position `start`."""
     return [replace(b, row=b.row + start) for b in bad]
 
@@ -99,7 +101,8 @@ def _tables_told(source: Source, ask: Ask, progress: Progress | None) -> list[Ta
 
 
 def _source_files(read: _Read) -> Iterator[SourceFile]:
-    """The files of a source; those read along with the first one, such as labels, count no rows of their own."""
+    """The files of a source; those read along with the first one, such as labels, count no rows of their
+    own."""
     last = read.tables[-1] if read.tables else None
     encoding, delimiter = (last.encoding, last.delimiter) if last else (None, None)
     names = [read.source.name, *map(str, read.source.companions)]
@@ -131,41 +134,37 @@ def _folder_digest(source: Source) -> Digest:
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` with the few dtypes that kinds are made of; nested records become `outer.inner` columns."""
-    while structs := [s.name for s in frame if isinstance(s.dtype, pl.Struct) and not _holds_bytes(s.dtype)]:
-        frame = frame.unnest(structs, separator=".")
-    changes = [series.cast(dtype) for series in frame if (dtype := _plain_dtype(series)) is not None]
-    return frame.with_columns(changes)
+    """`frame` with the few dtypes that kinds are made of, missing numbers as null; nested records become
+    columns."""
+    while records := [s.name for s in frame if isinstance(s.dtype, pl.Struct) and not _is_image(s.dtype)]:
+        frame = frame.unnest(records, separator=".")
+    frame = frame.with_columns(s.cast(dtype) for s in frame if (dtype := _plain_dtype(s)) != s.dtype)
+    return frame.with_columns(s.fill_nan(None) for s in frame if s.dtype.is_float() and s.is_nan().any())
 
 
-def _holds_bytes(dtype: pl.Struct) -> bool:
+def _is_image(dtype: pl.Struct) -> bool:
+    """Whether records are {bytes, path}, as Hugging Face datasets keep images."""
     return any(field.name == "bytes" and field.dtype == pl.Binary for field in dtype.fields)
 
 
-def _plain_dtype(series: pl.Series) -> "pl.DataType | type[pl.DataType] | None":
-    """The dtype to cast to; None where the column is plain already."""
+def _plain_dtype(series: pl.Series) -> pl.DataType:
     dtype = series.dtype
-    if series.name == ROW or dtype in (pl.Int64, pl.Float64, pl.String, pl.Boolean):
-        return None
-    if dtype in (pl.Categorical, pl.Enum, pl.Null):
-        return pl.String
-    if dtype.is_integer():
-        return pl.Float64 if dtype in (pl.UInt64, pl.Int128) and (series.max() or 0) >= 2**63 else pl.Int64  # type: ignore[operator]
-    return pl.Float64 if dtype.is_numeric() else None
+    if series.name == ROW or not dtype.is_numeric():
+        return pl.String() if dtype in (pl.Categorical, pl.Enum, pl.Null) else dtype
+    is_huge = dtype in (pl.UInt64, pl.Int128, pl.UInt128) and (series.max() or 0) >= 2**63  # type: ignore[operator]
+    return pl.Int64() if dtype.is_integer() and not is_huge else pl.Float64()
 
 
-def with_paths(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """`frame` with the relative image paths of a table seen from where the program runs, not from the table's folder."""
+def _placed(frame: pl.DataFrame, source: Source, start: int) -> pl.DataFrame:
+    """`frame` made plain, ROW counting from `start`, and image paths relative to the table seen from where we
+    are."""
+    frame = plain(frame).with_columns(pl.col(ROW) + start)
     if source.path is None or source.path.is_dir() or source.format == "image":
         return frame
-    folder = source.path.parent
+    folder = pl.lit(f"{source.path.parent}/")
+    paths = (pl.col(s.name) for s in frame if s.dtype == pl.String and _holds_image_paths(s))
     return frame.with_columns(
-        pl.when(pl.col(s.name).str.starts_with("/") | (pl.col(s.name).str.strip_chars() == ""))
-        .then(pl.col(s.name))
-        .otherwise(pl.lit(f"{folder}/") + pl.col(s.name).str.strip_chars())
-        .alias(s.name)
-        for s in frame
-        if s.dtype == pl.String and _holds_image_paths(s)
+        pl.when(path.str.starts_with("/")).then(path).otherwise(folder + path.str.strip_chars()) for path in paths
     )
 
 
@@ -189,8 +188,7 @@ def _mixed_columns(reads: Sequence[_Read]) -> frozenset[str]:
 def _check_same_columns(reads: Sequence[_Read]) -> None:
     """Raises DanluError where a source has other columns than the first."""
     first, *others = (
-        (read.source.name, list(dict.fromkeys(c for t in read.tables for c in t.frame.columns)))
-        for read in reads
+        (read.source.name, list(dict.fromkeys(c for t in read.tables for c in t.frame.columns))) for read in reads
     )
     for name, columns in others:
         lacking = [c for c in first[1] if c not in columns]
@@ -213,7 +211,5 @@ def _stacked(frames: list[pl.DataFrame]) -> pl.DataFrame:
             dtypes.setdefault(name, set()).add(dtype)
     as_text = [name for name, found in dtypes.items() if len(found) > 1 and pl.String in found]
     if as_text:
-        frames = [
-            frame.with_columns(pl.col(set(as_text) & set(frame.columns)).cast(pl.String)) for frame in frames
-        ]
+        frames = [frame.with_columns(pl.col(set(as_text) & set(frame.columns)).cast(pl.String)) for frame in frames]
     return pl.concat(frames, how="diagonal_relaxed")

@@ -1,4 +1,5 @@
-"""A table with one row per step becomes one row per sequence. Knows nothing of files or kinds beyond numbers."""
+"""A table with one row per step becomes one row per sequence. Knows nothing of files or kinds beyond
+numbers."""
 
 import polars as pl
 
@@ -14,14 +15,13 @@ def gathered(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """One row per id, steps sorted by time: constant columns stay, the numbers that vary become `sequence`.
 
-    `channels` None takes every number that varies within an id; the second result tells which these were. ROW is that
-    of the first step in the file. Raises DanluError where a column named by `long` or by `channels` is missing.
+    `channels` None takes every number that varies within an id; the second result tells which these were. ROW
+    is that of the first step in the file. Raises DanluError where a column named by `long` or by `channels`
+    is missing.
     """
     for name in (long.id, long.time, *(channels or ())):
         if name not in frame.columns:
-            raise DanluError(
-                "data.long.no_column", column=name, names=", ".join(c for c in frame.columns if c != ROW)
-            )
+            raise DanluError("data.long.no_column", column=name, names=", ".join(c for c in frame.columns if c != ROW))
     others = [c for c in frame.columns if c not in (long.id, long.time, ROW)]
     constant = _constant_within(frame, long.id, others)
     if channels is None:
@@ -41,9 +41,7 @@ def gathered(
 
 def _constant_within(frame: pl.DataFrame, by: str, names: list[str]) -> list[str]:
     counts = (
-        frame.group_by(by).agg(pl.col(names).drop_nulls().n_unique()).select(pl.col(names).max())
-        if names
-        else None
+        frame.group_by(by).agg(pl.col(names).drop_nulls().n_unique()).select(pl.col(names).max()) if names else None
     )
     return [] if counts is None else [name for name in names if (counts[name][0] or 0) <= 1]
 

@@ -1,18 +1,20 @@
-"""Files and Python objects become Examples: cells become values of their kinds, and those that do not fit are named."""
+"""Files and Python objects become Examples: cells become values of their kinds, and those that do not fit are
+named."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from danlu.data.cast import misfits, values
+from danlu.data.columns import GUESSED, plain_column
 from danlu.data.examples import ROW, BadRow, Column, Examples, Origin
 from danlu.data.formats.memory import frame_of
 from danlu.data.formats.table import Ask, numbered
 from danlu.data.gather import gathered_rows, parts, plain
 from danlu.data.image_check import unreadable
-from danlu.data.kinds import infer_columns, without_form
+from danlu.data.kinds import infer_columns
 from danlu.data.long_format import SEQUENCE, gathered
 from danlu.data.sources import given_splits
 from danlu.errors import DanluError
@@ -25,7 +27,27 @@ __all__ = ["examples_of", "frame_of", "given_splits", "read", "stream"]
 Columns = Mapping[str, Column]
 
 _NAMED_IN_ERROR = 3  # bad rows that an error shows
+_ROWS_TO_JUDGE = 10_000  # rows of a stream before their share of bad ones says anything
 _STREAM_BLOCK = 1 << 20  # bytes
+_SHOWN = 60  # characters of a cell that a reason shows
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is known of the rows before they are seen: settings, and the kinds of the training where there was
+    one."""
+
+    config: DataConfig
+    columns: Columns | None
+    task: str | None = None
+    progress: Progress | None = None
+
+    @property
+    def ask(self) -> Ask:
+        """How cells are read: as they are written where the kind is known and is no number."""
+        kinds = {name: column.kind for name, column in (self.columns or {}).items()} | self.config.columns
+        as_text = frozenset(name for name, kind in kinds.items() if kind not in ("number", "ignore"))
+        return Ask(self.config.delimiter, self.config.encoding, self.config.missing, as_text)
 
 
 def read(
@@ -35,158 +57,145 @@ def read(
     progress: Progress | None = None,
     task: str | None = None,
 ) -> Examples:
-    """The rows of `files` (of `config.files` where None) with typed columns; unreadable rows are left out and named.
+    """The rows of `files` (of `config.files` where None) with typed columns; unreadable rows are left out and
+    named.
 
-    With `columns` cells are read as those kinds say: columns that were not among them come as `ignore`, those that the
-    files lack are left out. `task` decides what an ambiguous target is. Raises DanluError where a file is missing or
-    damaged, where files differ in their columns, or where more than `config.max_bad_rows` of the rows are bad.
+    With `columns` cells are read as those kinds say: columns that were not among them come as `ignore`, those
+    that the files lack are left out. `task` decides what an ambiguous target is. Raises DanluError where a
+    file is missing or damaged, where files differ in their columns, or where more than `config.max_bad_rows`
+    of the rows are bad.
     """
     names = config.files if files is None else files
     if not names:
         raise DanluError("data.no_files")
-    frame, origin = gathered_rows(names, _ask(config, columns), progress)
+    wish = _Wish(config, columns, task, progress)
+    frame, origin = gathered_rows(names, wish.ask, progress)
     if not frame.height and not origin.bad_rows:
         raise DanluError("data.no_rows", files=", ".join(names))
-    examples = _examples(frame, origin, config, columns, task, progress)
-    share = _BadShare(config.max_bad_rows)
-    share.add(examples.origin.bad_rows, frame.height + len(origin.bad_rows))
-    share.judge()
-    return examples
+    return _judged(frame, origin, wish)
 
 
-def examples_of(
-    rows: Any, config: DataConfig, columns: Columns | None = None, task: str | None = None
-) -> Examples:
+def examples_of(rows: Any, config: DataConfig, columns: Columns | None = None, task: str | None = None) -> Examples:
     """The rows of a Python object (see `frame_of`) with typed columns, as `read` gives those of files."""
-    frame = numbered(plain(frame_of(rows, _input_names(columns, config))))
-    examples = _examples(frame, Origin(), config, columns, task, None)
-    share = _BadShare(config.max_bad_rows)
-    share.add(examples.origin.bad_rows, frame.height)
-    share.judge()
-    return examples
+    inputs = [c.name for c in (columns or {}).values() if c.name not in config.target and c.kind != "ignore"]
+    frame = numbered(plain(frame_of(rows, inputs or None)))
+    return _judged(frame, Origin(), _Wish(config, columns, task))
 
 
 def stream(source: str, config: DataConfig, columns: Columns, rows: int = 8192) -> Iterator[Examples]:
     """The rows of a file, folder or "-" (standard input) in pieces of at most `rows`, in constant memory.
 
-    ROW counts over all pieces; files are not hashed; a table in long format is read at once. Raises DanluError as
-    `read` does.
+    ROW counts over all pieces; files are not hashed; a table in long format is read at once. Raises
+    DanluError as `read` does.
     """
     if config.sequences:  # the steps of a sequence may lie anywhere in a file
         yield read(config, [source], columns)
         return
-    share = _BadShare(config.max_bad_rows)
-    for frame, origin in parts(source, replace(_ask(config, columns), block=_STREAM_BLOCK)):
+    wish, share = _Wish(config, columns), _BadShare(config.max_bad_rows)
+    for frame, origin in parts(source, replace(wish.ask, block=_STREAM_BLOCK)):
         for piece in frame.iter_slices(rows):
-            examples = _examples(piece, origin, config, columns, None, None)
+            examples = _examples(piece, origin, wish)
             share.add(examples.origin.bad_rows, piece.height + len(origin.bad_rows))
+            if share.rows >= _ROWS_TO_JUDGE:
+                share.judge()
             yield examples
-            origin = replace(origin, bad_rows=())
+            origin = replace(origin, bad_rows=())  # told with the first piece of the part
     share.judge()
 
 
+def _judged(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:
+    """The examples, unless too many rows are bad."""
+    examples = _examples(frame, origin, wish)
+    share = _BadShare(wish.config.max_bad_rows)
+    share.add(examples.origin.bad_rows, frame.height + len(origin.bad_rows))
+    share.judge()
+    return examples
+
+
 class _BadShare:
-    """Counts rows; stops with DanluError where more than `limit` of them are bad."""
+    """Counts rows, and stops where more than `limit` of them are bad."""
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._first: list[BadRow] = []
-        self._bad = self._rows = 0
+        self._first: list[Note] = []
+        self._bad = 0
+        self.rows = 0
 
     def add(self, bad: Sequence[BadRow], rows: int) -> None:
-        """Count `rows` more rows, of which `bad` are bad; judges once there are enough rows to tell a share."""
-        self._first = [*self._first, *bad][:_NAMED_IN_ERROR]
+        """Count `rows` more rows, among them those in `bad`."""
+        self._first = [*self._first, *(b.reason for b in bad[:_NAMED_IN_ERROR])][:_NAMED_IN_ERROR]
         self._bad += len(bad)
-        self._rows += rows
-        if self._rows >= 10_000:
-            self.judge()
+        self.rows += rows
 
     def judge(self) -> None:
         """Raise DanluError where the share of bad rows is above the limit."""
-        if self._bad > self._limit * self._rows:
-            raise DanluError(
-                "data.too_many_bad_rows",
-                bad=self._bad,
-                rows=self._rows,
-                percent=f"{100 * self._bad / self._rows:.3g}",
-                limit=f"{100 * self._limit:g}",
-                **{
-                    f"example_{i}": self._first[i].reason if i < len(self._first) else ""
-                    for i in range(_NAMED_IN_ERROR)
-                },
-            )
+        if self._bad <= self._limit * self.rows:
+            return
+        examples = {f"example_{i}": "" for i in range(_NAMED_IN_ERROR)}
+        raise DanluError(
+            "data.too_many_bad_rows",
+            bad=self._bad,
+            rows=self.rows,
+            percent=f"{100 * self._bad / self.rows:.3g}",
+            limit=f"{100 * self._limit:g}",
+            **examples | {f"example_{i}": note for i, note in enumerate(self._first)},
+        )
 
 
-def _ask(config: DataConfig, columns: Columns | None) -> Ask:
-    """How cells are read: as they are written where the kind is known and is no number."""
-    kinds = {name: column.kind for name, column in (columns or {}).items()} | config.columns
-    as_text = frozenset(name for name, kind in kinds.items() if kind not in ("number", "ignore"))
-    return Ask(config.delimiter, config.encoding, config.missing, as_text)
+# Cells become values --------------------------------------------------------------------------------------
 
 
-def _input_names(columns: Columns | None, config: DataConfig) -> list[str] | None:
-    """Names for the columns of a bare array or list: those of the inputs, in order."""
-    if columns is None:
-        return None
-    return [c.name for c in columns.values() if c.name not in config.target and c.kind != "ignore"]
-
-
-# Cells become values ----------------------------------------------------------------------------------------------
-
-
-def _examples(
-    frame: pl.DataFrame,
-    origin: Origin,
-    config: DataConfig,
-    columns: Columns | None,
-    task: str | None,
-    progress: Progress | None,
-) -> Examples:
+def _examples(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:
     """The rows that fit, with values of their columns' kinds; the others join `origin.bad_rows`."""
-    channels: tuple[str, ...] = ()
-    if config.sequences:
-        known = columns.get(SEQUENCE) if columns else None
-        frame, channels = gathered(frame, config.sequences, known.channels if known else None)
-    if columns is None:
-        found = infer_columns(frame, config, task)
-        if channels:
-            note = Note("data.kind.gathered", channels=", ".join(channels), id=config.sequences.id)  # type: ignore[union-attr]
-            found[SEQUENCE] = Column(SEQUENCE, "sequence", note, channels=channels)
-    else:
-        found = {name: columns.get(name) or _unknown(name) for name in frame.columns if name != ROW}
-    free = frozenset(() if columns is not None else (n for n in found if n not in config.columns))
-    frame, found, bad = _cast(frame, found, origin, config, free)
-    bad |= _unreadable_images(frame, found, origin, progress)
+    frame, columns = _with_columns(frame, wish)
+    frame, columns, bad = _cast(frame, columns, origin, wish)
+    bad |= _unreadable_images(frame, columns, origin, wish.progress)
     if bad:
         frame = frame.filter(~pl.col(ROW).is_in(list(bad)))
     rows = sorted((*origin.bad_rows, *bad.values()), key=lambda b: b.row)
-    return Examples(frame, found, replace(origin, bad_rows=tuple(rows)))
+    return Examples(frame, columns, replace(origin, bad_rows=tuple(rows)))
 
 
-def _unknown(name: str) -> Column:
-    return Column(name, "ignore", Note("data.kind.not_in_training"))
+def _with_columns(frame: pl.DataFrame, wish: _Wish) -> tuple[pl.DataFrame, dict[str, Column]]:
+    """The frame, gathered where it is in long format, and its columns: as given, or inferred."""
+    long = wish.config.sequences
+    if wish.columns is not None:
+        if long:
+            frame, _ = gathered(frame, long, wish.columns[SEQUENCE].channels)
+        unknown = Note("data.kind.not_in_training")
+        names = [name for name in frame.columns if name != ROW]
+        return frame, {name: wish.columns.get(name) or Column(name, "ignore", unknown) for name in names}
+    if not long:
+        return frame, infer_columns(frame, wish.config, wish.task)
+    frame, channels = gathered(frame, long, None)
+    reason = Note("data.kind.gathered", channels=", ".join(channels), id=long.id)
+    inferred = infer_columns(frame, wish.config, wish.task)
+    return frame, inferred | {SEQUENCE: Column(SEQUENCE, "sequence", reason, channels=channels)}
 
 
 def _cast(
-    frame: pl.DataFrame, columns: Columns, origin: Origin, config: DataConfig, free: frozenset[str]
+    frame: pl.DataFrame, columns: dict[str, Column], origin: Origin, wish: _Wish
 ) -> tuple[pl.DataFrame, dict[str, Column], dict[int, BadRow]]:
-    """Values, columns and, by ROW, the rows with a cell that does not fit.
+    """Values, columns and, by ROW, the rows with a cell that does not fit its kind.
 
-    A kind in `free` was inferred: it gives way where it fits fewer cells than its first rows promised.
+    A kind that was inferred from the look of some cells gives way where too many others do not fit it.
     """
-    found, bad = dict(columns), {}
+    missing, bad, changed = wish.config.missing, dict[int, BadRow](), []
     for name, column in columns.items():
         series = frame[name]
-        cast = values(series, column, config.missing)
-        wrong = misfits(series, cast, column, config.missing)
-        if name in free and series.dtype == pl.String and len(wrong) > config.max_bad_rows * len(series):
-            found[name] = column = without_form(series, config.missing)
-            cast, wrong = values(series, column, config.missing), wrong.clear()
-        for position in wrong:
-            row = frame[ROW][position]
-            bad.setdefault(row, BadRow(row, _bad_cell(origin, row, column, series[position])))
-        frame = frame.with_columns(cast)
-    return frame, found, bad
+        cast = values(series, column, missing)
+        wrong = misfits(series, cast, column, missing)
+        if (
+            len(wrong) > wish.config.max_bad_rows * len(series)
+            and wish.columns is None
+            and column.reason.key in GUESSED
+        ):
+            columns = columns | {name: plain_column(series, missing)}
+            cast, wrong = values(series, columns[name], missing), wrong.clear()
+        for row, found in zip(frame[ROW].gather(wrong), series.gather(wrong), strict=True):
+            bad.setdefault(row, BadRow(row, _bad_cell(origin, row, column, found)))
+        changed.append(cast)
+    return frame.with_columns(changed), columns, bad
 
 
 def _bad_cell(origin: Origin, row: int, column: Column, found: Any) -> Note:
@@ -197,7 +206,7 @@ def _bad_cell(origin: Origin, row: int, column: Column, found: Any) -> Note:
         row=position,
         column=column.name,
         expected=Note(f"data.expected.{column.kind}", format=column.format or ""),
-        found=str(found)[:60],
+        found=str(found)[:_SHOWN],
     )
 
 
@@ -213,18 +222,15 @@ def _place(origin: Origin, row: int) -> tuple[str | Note, int]:
 def _unreadable_images(
     frame: pl.DataFrame, columns: Columns, origin: Origin, progress: Progress | None
 ) -> dict[int, BadRow]:
-    """By ROW, the rows with an image that cannot be decoded."""
-    bad = {}
-    for column in columns.values():
-        series = frame[column.name] if column.kind == "image" else None
-        if series is None or series.dtype not in (pl.String, pl.Binary):
+    """By ROW, the rows with an image, as file or bytes, that cannot be decoded."""
+    bad: dict[int, BadRow] = {}
+    for name, column in columns.items():
+        if column.kind != "image" or frame.schema[name] not in (pl.String, pl.Binary):
             continue
-        for position, why in unreadable(series, progress):
-            row = frame[ROW][position]
+        for position, why in unreadable(frame[name], progress):
+            row, image = frame[ROW][position], frame[name][position]
             file, place = _place(origin, row)
-            found = series[position] if series.dtype == pl.String else "–"
-            note = Note(
-                "data.bad_image", file=file, row=place, column=column.name, found=found or "–", why=why
-            )
+            found = image if isinstance(image, str) else "–"
+            note = Note("data.bad_image", file=file, row=place, column=name, found=found, why=why)
             bad.setdefault(row, BadRow(row, note))
     return bad

@@ -34,8 +34,8 @@ def sources_of(name: str) -> list[Source]:
 def given_splits(config: DataConfig) -> DataConfig:
     """`config` with the validation and test files that a folder holds under their usual names.
 
-    A folder with `train` beside `val` or `test` (subfolders, table files, IDX pairs) becomes three lists of files;
-    every other config is returned as it is.
+    A folder with `train` beside `val` or `test` (subfolders, table files, IDX pairs) becomes three lists of
+    files; every other config is returned as it is.
     """
     if len(config.files) != 1 or config.validation_files or config.test_files:
         return config

@@ -75,6 +75,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{address}: not readable from the Hugging Face hub ({why}). Check the address and the network.",
         "{address}：无法从 Hugging Face 读取（{why}）。请检查地址和网络。",
     ),
+    "data.reserved_name": (
+        'A column is named "{column}", a name that danlu needs for itself. Rename the column.',
+        '有一列名为 "{column}"，这个名字由 danlu 内部使用。请重命名该列。',
+    ),
     "data.different_columns": (
         "{file}: other columns than {first}. Lacking: {lacking}. Extra: {extra}.",
         "{file}：列与 {first} 不一致。缺少：{lacking}；多出：{extra}。",
@@ -115,6 +119,10 @@ WORDS: dict[str, tuple[str, str]] = {
         '{file} row {row}, column "{column}": expected {expected}, got "{found}". If it means a missing value, list it under '
         "data.missing.",
         '{file} 第 {row} 行，"{column}" 列：应为{expected}，得到 "{found}"。若它表示缺失值，请列入 data.missing。',
+    ),
+    "data.wrong_type": (
+        'Column "{column}" holds {found}, of which no {kind} can be made. Set data.columns.{column} to another kind.',
+        '"{column}" 列的类型是 {found}，无法作为 {kind} 读取。请为 data.columns.{column} 设置其他类型。',
     ),
     "data.bad_image": (
         '{file} row {row}, column "{column}": {found}: {why}',

@@ -40,14 +40,13 @@ FORMATS: Mapping[str, Format] = {
 }
 
 TABLE_SUFFIXES = tuple(
-    suffix
-    for name in ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "excel")
-    for suffix in FORMATS[name].suffixes
+    suffix for name in ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "excel") for suffix in FORMATS[name].suffixes
 )
 
 
 def format_of(path: Path) -> str:
-    """The format of a file: by how it begins where that is certain, by its suffix, else by what its text looks like."""
+    """The format of a file: by how it begins where that is certain, by its suffix, else by what its text
+    looks like."""
     with refused_if_damaged(str(path)), opened(path) as stream:
         head = stream.read(1 << 16)
     for name, form in FORMATS.items():

@@ -1,4 +1,5 @@
-"""Folders with one subfolder per class: images as paths, texts as their content. Hidden files are not seen."""
+"""Folders with one subfolder per class: images as paths, texts as their content. Hidden files are not
+seen."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ BATCH = 8192  # files
 
 
 def image_tables(source: Source, ask: Ask) -> Iterator[Table]:
-    """The images of a folder: `image` (path) and, where there are subfolders, `label` (the subfolder's name)."""
+    """The images of a folder: `image` (path) and, where there are subfolders, `label` (the subfolder's
+    name)."""
     return _tables(source, IMAGE_SUFFIXES, "image", str)
 
 
@@ -50,9 +52,7 @@ def image_path_flags(cells: pl.Series) -> pl.Series:
     return cells.str.contains(rf"(?i)\.({endings})\s*$")
 
 
-def _tables(
-    source: Source, suffixes: tuple[str, ...], column: str, value: Callable[[Path], str]
-) -> Iterator[Table]:
+def _tables(source: Source, suffixes: tuple[str, ...], column: str, value: Callable[[Path], str]) -> Iterator[Table]:
     assert source.path is not None
     files = files_below(source.path, suffixes)
     labels = [_label(path, source.path) for path in files]
@@ -66,7 +66,8 @@ def _tables(
 
 
 def _label(path: Path, root: Path) -> str | None:
-    """The first folder below `root`, the names of splits passed over; None for a file that lies in no folder."""
+    """The first folder below `root`, the names of splits passed over; None for a file that lies in no
+    folder."""
     folders = path.relative_to(root).parts[:-1]
     if folders and folders[0].lower() in SPLIT_NAMES:
         folders = folders[1:]

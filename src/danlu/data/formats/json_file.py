@@ -21,9 +21,7 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
     try:
         content = json.loads(raw.decode(encoding))
     except UnicodeDecodeError as error:
-        raise DanluError(
-            "data.not_decodable", file=source.name, encoding=encoding, byte=error.start
-        ) from None
+        raise DanluError("data.not_decodable", file=source.name, encoding=encoding, byte=error.start) from None
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and source.path is not None:
             yield from json_lines.tables(source, ask)
@@ -38,7 +36,7 @@ def _frame(content: Any, source: Source) -> pl.DataFrame:
         content = content["data"]
     if isinstance(content, list) and content and all(isinstance(record, dict) for record in content):
         return frame_of_records(content)
-    if isinstance(content, dict) and content and all(isinstance(values, list) for values in content.values()):
-        if len({len(values) for values in content.values()}) == 1:
-            return frame_of_columns(content)
+    columns = content.values() if isinstance(content, dict) else ()
+    if columns and all(isinstance(c, list) for c in columns) and len({len(c) for c in columns}) == 1:
+        return frame_of_columns(content)
     raise DanluError("data.json_shape", file=source.name)

@@ -41,7 +41,8 @@ def _table(source: Source, chunk: bytes, start: int, encoding: str) -> Table:
 
 
 def _line_by_line(source: Source, chunk: bytes, start: int, encoding: str) -> Table:
-    """As `_table`, for lines that are not all records, or whose records differ in the types of their values."""
+    """As `_table`, for lines that are not all records, or whose records differ in the types of their
+    values."""
     records: list[dict[str, Any]] = []
     positions, bad = [], []
     lines = [line for line in chunk.decode().split("\n") if line.strip()]

@@ -20,8 +20,6 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
             end = len(rest) if final else rest.rfind(b"\n") + 1
             lines = [line.rstrip("\r") for line in rest[:end].decode().split("\n")]
             rest = rest[end:]
-            frame = pl.DataFrame(
-                {"text": [line for line in lines if line.strip()]}, schema={"text": pl.String}
-            )
+            frame = pl.DataFrame({"text": [line for line in lines if line.strip()]}, schema={"text": pl.String})
             yield Table(numbered(frame, rows), frame.height, (), text.encoding)
             rows += frame.height

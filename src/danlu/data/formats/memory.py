@@ -12,8 +12,8 @@ from danlu.errors import DanluError
 
 
 def frame_of(rows: Any, names: Sequence[str] | None = None) -> pl.DataFrame:
-    """The rows of a polars or pandas DataFrame, list of dicts, dict of lists, list of texts, NumPy array, Pillow images,
-    or of one dict, text or image.
+    """The rows of a polars or pandas DataFrame, list of dicts, dict of lists, list of texts, NumPy array,
+    Pillow images, or of one dict, text or image.
 
     `names` are those of an array's columns. Raises DanluError for any other object.
     """
@@ -32,9 +32,7 @@ def frame_of(rows: Any, names: Sequence[str] | None = None) -> pl.DataFrame:
     raise DanluError("data.unknown_rows", found=type(rows).__name__)
 
 
-def frame_of_array(
-    array: np.ndarray, name: str | None = None, names: Sequence[str] | None = None
-) -> pl.DataFrame:
+def frame_of_array(array: np.ndarray, name: str | None = None, names: Sequence[str] | None = None) -> pl.DataFrame:
     """Columns x0, x1 … of (rows, features); `image` of (rows, height, width[, channels]) uint8; `sequence` of
     (rows, time, channels) floats."""
     if array.ndim == 1:
@@ -50,9 +48,7 @@ def frame_of_array(
         raise DanluError("data.array_shape", shape=str(array.shape), dtype=str(array.dtype))
     is_image = array.dtype == np.uint8
     name = name or (names[0] if names else "image" if is_image else "sequence")
-    return pl.DataFrame(
-        [pl.Series(name, np.ascontiguousarray(array if is_image else array.astype(np.float32)))]
-    )
+    return pl.DataFrame([pl.Series(name, np.ascontiguousarray(array if is_image else array.astype(np.float32)))])
 
 
 def is_feature_shape(array: np.ndarray) -> bool:

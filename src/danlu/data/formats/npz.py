@@ -15,7 +15,8 @@ _TARGETS = ("y", "labels", "label", "target", "targets", "y_train", "train_label
 
 
 def tables(source: Source, ask: Ask) -> Iterator[Table]:
-    """Features as columns x0, x1 …, images or sequences; a target as `label`; other arrays under their own names."""
+    """Features as columns x0, x1 …, images or sequences; a target as `label`; other arrays under their own
+    names."""
     try:
         with np.load(seekable(source), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}

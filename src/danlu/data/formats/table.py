@@ -21,7 +21,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: a file, a folder, standard input (`path` None) or a name that the format understands."""
+    """Where rows come from: a file, a folder, standard input (`path` None) or a name that the format
+    understands."""
 
     name: str
     format: str
@@ -59,7 +60,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Format:
-    """A format: how its files are named, how they begin, and `tables(source, ask)`, which reads them in parts."""
+    """A format: how its files are named, how they begin, and `tables(source, ask)`, which reads them in
+    parts."""
 
     tables: Callable[[Source, Ask], Iterator[Table]]
     suffixes: tuple[str, ...] = ()
@@ -91,7 +93,9 @@ def seekable(source: Source) -> Path | io.BytesIO:
 
 
 def numbered(frame: pl.DataFrame, start: int = 0) -> pl.DataFrame:
-    """`frame` with ROW counting from `start`."""
+    """`frame` with ROW counting from `start`. Raises DanluError where a column already has that name."""
+    if ROW in frame.columns:
+        raise DanluError("data.reserved_name", column=ROW)
     return frame.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.UInt32).alias(ROW))
 
 
