@@ -74,22 +74,18 @@ def test_terms_and_their_document_frequencies_are_those_of_scikit_learn(texts: l
     for part in terms.parts:
         counter = CountVectorizer(min_df=2, **witness(part)).fit(texts)
         frequency = (counter.transform(texts) > 0).sum(axis=0)
-        expected = dict(
-            zip(counter.get_feature_names_out(), np.asarray(frequency).ravel().tolist(), strict=True)
-        )
+        expected = dict(zip(counter.get_feature_names_out(), np.asarray(frequency).ravel().tolist(), strict=True))
         assert dict(zip(part.terms, part.document_frequency, strict=True)) == expected
 
 
 @pytest.mark.parametrize("texts", [ENGLISH, CHINESE], ids=["words and characters within them", "characters"])
 def test_weights_are_those_of_tfidf_vectorizer(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ngrams, "_CHUNK", 200)  # several pieces
+    monkeypatch.setattr(ngrams, "_CHUNK", 7)  # several pieces
     terms, _ = fit_terms(frame(texts), ("text",), TextConfig())
     later = [*texts[:5], "a film never seen before", "很好的电影", "zzz", ""]
     ours = dense(terms.encode(frame(later)), terms)
     expected = [
-        TfidfVectorizer(vocabulary=list(part.terms), sublinear_tf=True, **witness(part))
-        .fit(texts)
-        .transform(later)
+        TfidfVectorizer(vocabulary=list(part.terms), sublinear_tf=True, **witness(part)).fit(texts).transform(later)
         for part in terms.parts
     ]
 
@@ -134,9 +130,7 @@ def test_char_tokens_are_characters_without_spaces() -> None:
 
 
 def test_bpe_knows_every_text_and_gives_it_back() -> None:
-    tokens = tokens_of(
-        ["low lower lowest new newer newest"] * 3, tokenizer="bpe", lowercase=False, max_length=99
-    )
+    tokens = tokens_of(["low lower lowest new newer newest"] * 3, tokenizer="bpe", lowercase=False, max_length=99)
     tokenizer = Tokenizer.from_str(tokens.tokenizer_json)
     text = "a newest 新 😀 é"
 

@@ -37,6 +37,7 @@ _VOCAB_SIZE: dict[TokenKind, int] = {"word": 30_000, "char": 10_000, "bpe": 8_00
 _LONGEST: dict[TokenKind, int] = {"word": 512, "char": 1024, "bpe": 512}
 _SMALLEST_BPE = 256 + len(SPECIAL)
 _SAMPLE = 2000  # texts that are looked at to choose
+_LENGTHS = 10_000  # texts whose length is looked at, where longer ones may be cut
 _CHUNK = 10_000  # texts between two signs of progress
 
 
@@ -82,7 +83,8 @@ def fit_tokens(
     texts = [texts_of(frame[name], name) for name in columns]
     kind, why = (config.tokenizer, None) if config.tokenizer else chosen_kind(texts)
     tokenizer = _trained(kind, texts, config)
-    _, lengths = _token_ids(tokenizer, texts, progress)
+    every = 1 if config.over_long == "refuse" else max(1, len(texts[0]) // _LENGTHS)
+    _, lengths = _token_ids(tokenizer, [column[::every] for column in texts], progress)
     longest = config.max_length or _max_length(kind, lengths, config.over_long)
     size = tokenizer.get_vocab_size()
     tokens = Tokens(columns, kind, longest, config.over_long, size, tokenizer.to_str())
@@ -99,9 +101,7 @@ def fit_tokens(
 def texts_of(series: pl.Series, name: str) -> list[str]:
     """The texts of a column, "" where missing; raises DanluError where it holds no texts."""
     if series.dtype.is_nested() or series.dtype == pl.Binary:
-        raise DanluError(
-            "codec.wrong_type", column=name, wanted=Note("codec.kind_text"), got=str(series.dtype)
-        )
+        raise DanluError("codec.wrong_type", column=name, wanted=Note("codec.kind_text"), got=str(series.dtype))
     return as_texts(series).fill_null("").to_list()
 
 
@@ -115,9 +115,7 @@ def chosen_kind(texts: Sequence[list[str]]) -> tuple[TokenKind, Note]:
     joined = [text for column in texts for text in column]
     if share_of_ideographs(joined) > 0.3:
         return "word", Note("codec.why_ideographs")
-    if (
-        _share(joined, r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]") > 0.3
-    ):  # Thai, Lao, Tibetan, Burmese, Khmer
+    if _share(joined, r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]") > 0.3:  # Thai, Lao, Tibetan, Burmese, Khmer
         return "char", Note("codec.why_no_spaces")
     once = _share_of_words_seen_once(joined)
     kind: TokenKind = "bpe" if once > 0.1 else "word"
@@ -174,9 +172,7 @@ def _max_length(kind: TokenKind, lengths: np.ndarray, over_long: str) -> int:
     return max(1, min(fitting, _LONGEST[kind]) if over_long == "cut" else fitting)
 
 
-def _token_ids(
-    tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None
-) -> tuple[TokenIds, Lengths]:
+def _token_ids(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> tuple[TokenIds, Lengths]:
     """The token ids of all rows, one behind the other, and their lengths; SEPARATOR between columns."""
     rows = len(texts[0])
     values: list[TokenIds] = [np.empty(0, np.int64)]
