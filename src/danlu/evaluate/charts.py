@@ -89,7 +89,7 @@ def matrix(
     left = 26 + LETTER * letters if letters else 22.0
     side = min((WIDTH - left - 4) / len(names), LARGEST_CELL)
     slanted = LETTER * letters > side - 8
-    top = (30 + 4.6 * letters if slanted else 30) if letters else 22.0
+    top = (36 + 4.6 * letters if slanted else 36) if letters else 22.0
     left += (WIDTH - left - 4 - side * len(names)) / 2
     totals: dict[int, int] = {}
     for true, _, count in cells:
@@ -100,7 +100,7 @@ def matrix(
     if letters:
         drawn += [_row_and_column_name(name, i, (left, top), side, slanted) for i, name in enumerate(names)]
     middle = top + side * len(names) / 2
-    drawn.append(tag("text", said_label, class_="label", x=f"{(left + WIDTH) / 2:.1f}", y=12, text_anchor="middle"))
+    drawn.append(tag("text", said_label, class_="label", x=f"{left + side * len(names) / 2:.1f}", y=12, text_anchor="middle"))
     turned = {"transform": f"rotate(-90 12 {middle:.1f})", "text_anchor": "middle"}
     drawn.append(tag("text", true_label, class_="label", x=12, y=f"{middle:.1f}", **turned))
     return _figure(title, [], _svg(title, height, drawn))

@@ -57,34 +57,36 @@ def _big(target: Target, voice: Voice) -> Markup:
 
 
 def _parted(text: str) -> tuple[str, str]:
-    """ "98.9 %" → ("98.9", " %")."""
-    return (
-        (text[:-2], text[-2:]) if text.endswith("\u202f%") else (text[:-1], "%") if text.endswith("%") else (text, "")
-    )
+    """The number, and its per cent sign with the space before it, if any."""
+    value = text.rstrip("\u202f%")
+    return value, text[len(value) :]
 
 
 def _comparison(target: Target, voice: Voice) -> Markup:
     """The headline metric of this model and of what it is compared with, each with its interval on one scale."""
     name = target["headline"]
-    entries = [(voice.say("this_model"), target["metrics"][name], target["intervals"].get(name), "ours")]
-    entries += [
-        (voice.note(b["name"]), b["metrics"][name], b["intervals"].get(name), "theirs")
-        for b in reversed(target["baselines"])
-    ]
-    ends = [end for _, value, bounds, _ in entries for end in (value, *(bounds or ()))]
-    low, high = min(0.0, *ends) if name == "mae" else max(0.0, min(ends) - 0.05), max(ends)
-    span = (high - low) or 1.0
-    place = lambda value: f"{100 * (value - low) / span:.2f}%"  # noqa: E731
-    rows = []
-    for label, value, bounds, style in entries:
-        first, last = bounds or (value, value)
-        bar = tag("i", class_="span", style=f"left:{place(first)};right:calc(100% - {place(last)})")
-        dot = tag("i", class_="dot", style=f"left:{place(value)}")
-        track = tag("div", tag("div", bar, dot, class_="track"), class_="scale", aria_hidden="true")
-        rows.append(tag("div", tag("dt", label), track, tag("dd", voice.value(name, value)), class_=style))
+    entries = [(voice.say("this_model"), target, "ours")]
+    entries += [(voice.note(b["name"]), b, "theirs") for b in reversed(target["baselines"])]
+    ends = [end for _, each, _ in entries for end in (each["metrics"][name], *each["intervals"].get(name, ()))]
+    low, high = 0.0 if name in LOWER_IS_BETTER else max(0.0, min(ends) - 0.05), max(ends)
+    scale = (low, high if high > low else low + 1)
+    rows = [_on_scale(label, each, style, name, scale, voice) for label, each, style in entries]
     title = voice.say("compared", rows=f"{target['rows']:,}", metric=voice.metric(name))
     caption = tag("figcaption", tag("strong", title), tag("span", voice.say("compared_how"), class_="how"))
     return tag("figure", caption, tag("dl", *rows), class_="comparison")
+
+
+def _on_scale(
+    label: str, measured: Mapping[str, Any], style: str, metric: str, scale: tuple[float, float], voice: Voice
+) -> Markup:
+    """One line of the comparison: name, dot and interval, value."""
+    value = measured["metrics"][metric]
+    bounds = measured["intervals"].get(metric, (value, value))
+    first, middle, last = (100 * (v - scale[0]) / (scale[1] - scale[0]) for v in (bounds[0], value, bounds[1]))
+    bar = tag("i", class_="span", style=f"left:{first:.2f}%;right:{100 - last:.2f}%")
+    track = tag("div", bar, tag("i", class_="dot", style=f"left:{middle:.2f}%"), class_="track")
+    shown = tag("div", track, class_="scale", aria_hidden="true")
+    return tag("div", tag("dt", label), shown, tag("dd", voice.value(metric, value)), class_=style)
 
 
 def _metrics(target: Target, voice: Voice) -> list[Markup]:

@@ -118,12 +118,10 @@ WORDS: dict[str, tuple[str, str]] = {
     # training
     "report.loss": ("Loss", "损失"),
     "report.step": ("step", "步"),
-    "report.epoch": ("pass over the rows", "轮次"),
     "report.train_loss": ("training", "训练"),
     "report.validation_loss": ("validation", "验证"),
     "report.validation_of": ("Validation: {name}", "验证集：{name}"),
     "report.learning_rate": ("Learning rate", "学习率"),
-    "report.no_history": ("No training records.", "没有训练记录。"),
     # cross-validation
     "report.cv_table": ("Mean and deviation over {folds} folds", "{folds} 折的平均值与标准差"),
     "report.mean": ("Mean ± deviation", "平均值 ± 标准差"),
