@@ -99,8 +99,9 @@ def matrix(
     drawn += [_cell(names, cell, totals[cell[0]], (left, top), side) for cell in cells if cell[0] >= 0]
     if letters:
         drawn += [_row_and_column_name(name, i, (left, top), side, slanted) for i, name in enumerate(names)]
-    middle = top + side * len(names) / 2
-    drawn.append(tag("text", said_label, class_="label", x=f"{left + side * len(names) / 2:.1f}", y=12, text_anchor="middle"))
+    half = side * len(names) / 2
+    middle = top + half
+    drawn.append(tag("text", said_label, class_="label", x=f"{left + half:.1f}", y=12, text_anchor="middle"))
     turned = {"transform": f"rotate(-90 12 {middle:.1f})", "text_anchor": "middle"}
     drawn.append(tag("text", true_label, class_="label", x=12, y=f"{middle:.1f}", **turned))
     return _figure(title, [], _svg(title, height, drawn))
