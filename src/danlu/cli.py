@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -103,9 +104,7 @@ def train(
         list[str] | None, typer.Option("--target", "-t", metavar="COLUMN", help=say("cli.train.target"))
     ] = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help=say("cli.train.task"))] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="FAMILY", help=say("cli.train.model"))
-    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="FAMILY", help=say("cli.train.model"))] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="RUN", help=say("cli.train.out"))] = None,
     time_limit: Annotated[str | None, typer.Option(metavar="TIME", help=say("cli.train.time_limit"))] = None,
     cv: Annotated[int | None, typer.Option(metavar="FOLDS", help=say("cli.train.cv"))] = None,
@@ -172,9 +171,7 @@ def predict(
     data: Annotated[str | None, typer.Argument(metavar="[DATA|-]", help=say("cli.predict.data"))] = None,
     text: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.predict.text"))] = None,
     row: Annotated[list[str] | None, typer.Option(metavar="JSON", help=say("cli.predict.row"))] = None,
-    out: Annotated[
-        str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.predict.out"))
-    ] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.predict.out"))] = None,
 ) -> None:
     """Apply a run's model to new data."""
     if sum(map(bool, (data, text, row))) != 1:
@@ -189,7 +186,7 @@ def predict(
     if file:
         output.write_file(frames, file)
     elif sys.stdout.isatty():
-        _print(output.preview(frames))
+        _print(output.preview(frames, shutil.get_terminal_size().columns))
     else:
         output.write_standard_output(frames)
 
@@ -230,9 +227,7 @@ danlu new image-classification --model resnet > recipe.yaml""",
 )
 def new(
     task: Annotated[str, typer.Argument(metavar="TASK", help=say("cli.new.task"), show_default=False)],
-    model: Annotated[
-        str, typer.Option("--model", "-m", metavar="FAMILY", help=say("cli.new.model"))
-    ] = "auto",
+    model: Annotated[str, typer.Option("--model", "-m", metavar="FAMILY", help=say("cli.new.model"))] = "auto",
     language: Language = None,
 ) -> None:
     """Write a commented recipe."""
@@ -285,9 +280,7 @@ def _recipe(arguments: list[str], asked: dict[str, Any]) -> "Recipe":
     files = [a for a in arguments if a not in settings]
     recipes = [file for file in files if file.endswith((".yaml", ".yml"))]
     if recipes and len(files) > 1:
-        raise DanluError(
-            "cli.recipe_alone", recipe=recipes[0], others=" ".join(f for f in files if f != recipes[0])
-        )
+        raise DanluError("cli.recipe_alone", recipe=recipes[0], others=" ".join(f for f in files if f != recipes[0]))
     base = recipe_of(recipe=recipes[0], **asked) if recipes else recipe_of(files, **asked)
     return Recipe.of(with_overrides(base.model_dump(exclude_unset=True), settings), where="key=value")
 

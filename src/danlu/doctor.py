@@ -40,9 +40,7 @@ def facts() -> Iterator[Fact]:
     yield Fact(Note("doctor.torch"), f"{torch.__version__} · {torch.backends.cpu.get_cpu_capability()}")
     yield Fact(Note("doctor.processor"), _processor())
     yield Fact(Note("doctor.memory"), _gigabytes(memory_bytes()))
-    yield Fact(
-        Note("doctor.disk"), Note("doctor.disk_free", free=_gigabytes(_disk_free()), folder=str(Path.cwd()))
-    )
+    yield Fact(Note("doctor.disk"), Note("doctor.disk_free", free=_gigabytes(_disk_free()), folder=str(Path.cwd())))
     yield Fact(Note("doctor.accelerators"), ", ".join(_accelerators()) or Note("doctor.none"))
     yield Fact(Note("doctor.speed"), _speed())
     yield Fact(Note("doctor.language"), f"{language()} · {sys.stdout.encoding}")

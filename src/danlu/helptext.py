@@ -42,9 +42,7 @@ def page(command: TyperCommand | TyperGroup, ctx: Any) -> str:
     params = command.get_params(ctx)
     arguments = [(str(p.metavar), p.help or "") for p in params if isinstance(p, TyperArgument)]
     options = [(_option_names(p), _option_help(p)) for p in params if isinstance(p, TyperOption)]
-    verbs = [
-        (name, (c.help or "").partition("\n")[0]) for name, c in getattr(command, "commands", {}).items()
-    ]
+    verbs = [(name, (c.help or "").partition("\n")[0]) for name, c in getattr(command, "commands", {}).items()]
     usage = [ctx.command_path, *(name for name, _ in arguments), "VERB" if verbs else "", "[OPTIONS]"]
     blocks = [
         say("cli.usage", usage=" ".join(filter(None, usage))),
@@ -75,9 +73,7 @@ def _examples(epilog: str | None) -> str:
 
 
 def _option_names(option: TyperOption) -> str:
-    return ", ".join(sorted(option.opts, key=len, reverse=True)) + (
-        "" if option.is_flag else f" {option.metavar}"
-    )
+    return ", ".join(sorted(option.opts, key=len, reverse=True)) + ("" if option.is_flag else f" {option.metavar}")
 
 
 def _option_help(option: TyperOption) -> str:
@@ -99,6 +95,4 @@ def _usage_message(error: typer.TyperException) -> str:
     if param is None:
         return error.format_message()
     name = str(param.metavar if isinstance(param, TyperArgument) else param.opts[0])
-    return (
-        say("cli.bad_value", name=name, why=error.message) if error.message else say("cli.missing", name=name)
-    )
+    return say("cli.bad_value", name=name, why=error.message) if error.message else say("cli.missing", name=name)

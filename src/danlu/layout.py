@@ -45,10 +45,7 @@ def definitions(rows: Iterable[tuple[str, str]], indent: str = "  ", width: int 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a table whose columns are as wide as their widest cell; the first row is the heading."""
     widths = [max(cells(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return ["  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def padded(text: str, width: int) -> str:

@@ -86,9 +86,7 @@ def _flow(value: Any) -> str:
     """YAML on one line."""
     plain = list(value) if isinstance(value, tuple) else value
     return (
-        yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10**6)
-        .removesuffix("\n...\n")
-        .strip()
+        yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("\n...\n").strip()
     )
 
 

@@ -11,12 +11,13 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from danlu.errors import DanluError
-from danlu.layout import columns
+from danlu.layout import cells, columns
 from danlu.words import say
 
 Target = Path | BinaryIO
 
 PREVIEW_ROWS = 20
+LONGEST_CELL = 40
 BETWEEN_LABELS = "|"  # the mark by which `danlu.data` divides a cell of several labels
 
 
@@ -58,19 +59,44 @@ def write_file(frames: Iterator[pl.DataFrame], file: Path) -> None:
 
 
 def write_standard_output(frames: Iterator[pl.DataFrame]) -> None:
-    """Write frames of equal columns to standard output, as CSV."""
-    _csv(_lazy(frames), sys.stdout.buffer)
+    """Write frames of equal columns to standard output, as CSV, each as soon as it comes."""
+    for position, frame in enumerate(frames):
+        text = _flat(frame.lazy()).collect().write_csv(include_header=position == 0)
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
 
-def preview(frames: Iterator[pl.DataFrame]) -> str:
-    """The first rows as a table for a terminal; a single row as a list of its columns."""
+def preview(frames: Iterator[pl.DataFrame], width: int) -> list[str]:
+    """The first rows and columns that fit a terminal of `width` cells; a single row as a list of its columns."""
     first = next(frames)
-    if first.height == 1 and next(frames, None) is None:
-        return "\n".join(columns([[name, str(value)] for name, value in first.row(0, named=True).items()]))
-    with pl.Config(tbl_rows=PREVIEW_ROWS, tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True):
-        table = str(first.head(PREVIEW_ROWS))
-    whole = first.height <= PREVIEW_ROWS and next(frames, None) is None
-    return table if whole else f"{table}\n{say('output.more', rows=PREVIEW_ROWS)}"
+    more_rows = first.height > PREVIEW_ROWS or next(frames, None) is not None
+    cells_by_column = {
+        name: [name, *map(_cell, values)] for name, values in first.head(PREVIEW_ROWS).to_dict(as_series=False).items()
+    }
+    if first.height == 1 and not more_rows:
+        return columns(list(cells_by_column.values()))
+    shown = _fitting(cells_by_column, width)
+    more_columns = len(cells_by_column) - len(shown)
+    lines = columns(list(zip(*shown, strict=True)))
+    if more_rows or more_columns:
+        lines.append(say("output.more", rows=min(first.height, PREVIEW_ROWS), columns=len(shown)))
+    return lines
+
+
+def _fitting(cells_by_column: dict[str, list[str]], width: int) -> list[list[str]]:
+    """The leading columns that fit beside each other; at least one."""
+    shown: list[list[str]] = []
+    for column in cells_by_column.values():
+        if shown and max(map(cells, columns(list(zip(*shown, column, strict=True))))) > width:
+            break
+        shown.append(column)
+    return shown
+
+
+def _cell(value: Any) -> str:
+    """A value on one line of at most LONGEST_CELL characters."""
+    text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
+    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 
 def _lazy(frames: Iterator[pl.DataFrame]) -> pl.LazyFrame:

@@ -36,9 +36,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 def metric_lines(target: Mapping[str, Any]) -> list[str]:
     """A line per metric: its name, its value, its 95 % interval."""
     intervals = target["intervals"]
-    rows = [
-        [name, f"{value:.4g}", _interval(intervals.get(name))] for name, value in target["metrics"].items()
-    ]
+    rows = [[name, f"{value:.4g}", _interval(intervals.get(name))] for name, value in target["metrics"].items()]
     return columns(rows) if rows else []
 
 

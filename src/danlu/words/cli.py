@@ -183,8 +183,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "{file}：没有 {folder} 这个目录，请先建好。",
     ),
     "output.more": (
-        "These are the first {rows} rows; --out FILE writes all.",
-        "以上是前 {rows} 行；用 --out FILE 写出全部。",
+        "The first {rows} rows and {columns} columns; --out FILE writes all.",
+        "以上是前 {rows} 行、前 {columns} 列；用 --out FILE 写出全部。",
     ),
     # runs and reports
     "runs.run": ("run", "运行"),
