@@ -27,9 +27,13 @@ def assessed(
     predictor: Predictor,
     timing: Mapping[str, float],
     cv: Mapping[str, Any] | None,
+    began: float,
 ) -> Generator[Event, None, dict[str, Any]]:
-    """Measure the predictor on the test rows, once, and write the report, its page and the card."""
-    began = time.monotonic()
+    """Measure the predictor on the test rows, once, and write the report, its page and the card.
+
+    `timing`: seconds of what came before; `began`: when the whole run did.
+    """
+    evaluation_began = time.monotonic()
     evidence = yield from during(lambda progress: evidence_of(run.recipe, material, predictor, progress))
     about = About(
         name=run.folder.name,
@@ -48,14 +52,12 @@ def assessed(
         files=run.read("data")["files"],
         history=run.metrics(),
         cv=cv,
-        timing={**timing, "evaluation_s": time.monotonic() - began},
+        timing={**timing, "evaluate": time.monotonic() - evaluation_began, "total": time.monotonic() - began},
         memory_bytes=peak_memory_bytes(),
         environment=run.read("environment"),
     )
     samples = run.recipe.evaluate.bootstrap
-    report = yield from during(
-        lambda progress: evaluation(evidence, about, samples, run.recipe.seed, progress)
-    )
+    report = yield from during(lambda progress: evaluation(evidence, about, samples, run.recipe.seed, progress))
     write_report(run, report)
     for note in summary(report):
         yield Told(note, "result")
@@ -71,9 +73,7 @@ def write_report(run: Run, report: dict[str, Any]) -> None:
     run.write("report", report)
 
 
-def evidence_of(
-    recipe: Recipe, material: Material, predictor: Predictor, progress: Progress
-) -> list[Evidence]:
+def evidence_of(recipe: Recipe, material: Material, predictor: Predictor, progress: Progress) -> list[Evidence]:
     """Per target: the outcome on the test rows, and what it is to be compared with."""
     progress(Note("flow.evaluating"), 0, 0)
     outcomes = predictor.outcomes(material.test)
@@ -96,9 +96,7 @@ def truth_of(predictor: Predictor, examples: Examples, target: str) -> np.ndarra
     """The true values of a target, coded as an Outcome has them: class index, 0/1 labels or raw numbers."""
     fitted = predictor.codec.targets[target]
     encoded = fitted.encode(examples.frame[target])
-    return (
-        encoded.double().numpy() * fitted.scale + fitted.mean if fitted.kind == "number" else encoded.numpy()
-    )
+    return encoded.double().numpy() * fitted.scale + fitted.mean if fitted.kind == "number" else encoded.numpy()
 
 
 def _classical(material: Material, truth: np.ndarray, outcome: Any, seed: int) -> list[Baseline]:

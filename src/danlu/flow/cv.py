@@ -24,15 +24,11 @@ def cross_validated(recipe: Recipe, material: Material) -> Generator[Event, None
     data, count = recipe.data.split, recipe.evaluate.cv
     stratify = material.targets[0] if material.task.goal == "classification" and data.stratify else None
     measured = []
-    for number, parts in enumerate(
-        folds(material.whole, material.targets, data, count, recipe.seed, stratify)
-    ):
+    for number, parts in enumerate(folds(material.whole, material.targets, data, count, recipe.seed, stratify)):
         yield Doing(Note("flow.fold", fold=number + 1, folds=count), number, count)
         measured.append(_metrics_of(recipe, _part(material, parts)))
     how = "grouped" if data.by else "in_time" if data.time else "stratified" if stratify else "random"
-    return cross_validation(
-        measured, Note(f"flow.cv_{how}", folds=count, column=data.by or data.time or stratify)
-    )
+    return cross_validation(measured, Note(f"flow.cv_{how}", folds=count, column=data.by or data.time or stratify))
 
 
 def _part(material: Material, parts: Split) -> Material:

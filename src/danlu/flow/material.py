@@ -45,9 +45,7 @@ class Material:
 def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, None, Material]:
     """Read (unless `rows` are given), infer, divide and check, telling each inference with its reason."""
     recipe = recipe.model_copy(update={"data": given_splits(recipe.data)})
-    examples = rows or (
-        yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task))
-    )
+    examples = rows or (yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task)))
     targets, why_target = infer_target(examples.columns, examples.frame, recipe.data)
     notes = [why_target]
     if recipe.task:
@@ -76,9 +74,7 @@ def _divided(
     data = recipe.data
     classification = task.goal == "classification"
     examples, dropped = _trainable(examples, targets, data)
-    validation = (
-        read(data, data.validation_files, examples.columns, progress) if data.validation_files else None
-    )
+    validation = read(data, data.validation_files, examples.columns, progress) if data.validation_files else None
     test = read(data, data.test_files, examples.columns, progress) if data.test_files else None
     given = {"validation": 0.0} if validation else {}
     given |= {"test": 0.0} if test else {}
@@ -87,7 +83,7 @@ def _divided(
     train, overlaps = examples.take(parts.train), []
     for other in (validation, test):
         if other:
-            train, overlap = without_overlap(train, other)
+            train, overlap = without_overlap(train, other, targets)
             overlaps.append(overlap)
     validation = validation or examples.take(parts.validation)
     test = test or examples.take(parts.test)

@@ -47,9 +47,7 @@ def resuming(folder: str | Path) -> Generator[Event, None, Run]:
     began = time.monotonic()
     run = Run.open(folder)
     if run.finished:
-        yield Told(
-            Note("run.already_finished", folder=str(run.folder), report=str(run.report_html)), "result"
-        )
+        yield Told(Note("run.already_finished", folder=str(run.folder), report=str(run.report_html)), "result")
         return run
     _refuse_other_recipe(run)
     material = yield from gathered(run.recipe)
@@ -63,14 +61,14 @@ def _into(run: Run, material: Material, began: float) -> Generator[Event, None, 
     plan = _settled(run, prepared)
     for note in prepared.notes:
         yield Told(note)
+    timing = {"prepare": time.monotonic() - began}
     with set_for(plan.threads):
-        training_s = time.monotonic()
         yield from _fitted(run, prepared, plan)
+        timing["train"] = time.monotonic() - began - timing["prepare"]
         predictor = calibrated_predictor(run.recipe, material, prepared)
         predictor.save(run.model, prepared.config.model_dump(mode="json"))
         cv = (yield from cross_validated(run.recipe, material)) if run.recipe.evaluate.cv else None
-        timing = {"training_s": time.monotonic() - training_s, "total_s": time.monotonic() - began}
-        yield from assessed(run, material, predictor, timing, cv)
+        yield from assessed(run, material, predictor, timing, cv, began)
     return run
 
 

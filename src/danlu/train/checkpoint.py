@@ -46,9 +46,7 @@ class Checkpoints:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DanluError(
-                    "train.disk_full", folder=self.folder, step=step, last=self._last_name()
-                ) from None
+                raise DanluError("train.disk_full", folder=self.folder, step=step, last=self._last_name()) from None
             raise
         self._prune()
         return final
@@ -70,9 +68,7 @@ class Checkpoints:
         """Steps of the whole checkpoints, oldest first."""
         return sorted(int(p.name.removeprefix("step-")) for p in self.folder.glob("step-*") if p.is_dir())
 
-    def _write(
-        self, partial: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
-    ) -> None:
+    def _write(self, partial: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for name, content in tensors.items():
@@ -89,16 +85,10 @@ class Checkpoints:
         try:
             manifest = json.loads((folder / "manifest.json").read_text())
         except (OSError, ValueError):
-            raise DanluError(
-                "train.damaged", file=folder / "manifest.json", folder=folder, before=before
-            ) from None
+            raise DanluError("train.damaged", file=folder / "manifest.json", folder=folder, before=before) from None
         for name, expected in manifest.items():
             file = folder / name
-            if (
-                not file.exists()
-                or file.stat().st_size != expected["bytes"]
-                or _sha256(file) != expected["sha256"]
-            ):
+            if not file.exists() or file.stat().st_size != expected["bytes"] or _sha256(file) != expected["sha256"]:
                 raise DanluError("train.damaged", file=file, folder=folder, before=before)
 
     def _prune(self) -> None:

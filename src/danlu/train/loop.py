@@ -136,9 +136,7 @@ def validate(training: Training, device: torch.device) -> dict[str, float]:
     return finished(sums)
 
 
-def _stepper(
-    training: Training, optimizer: torch.optim.Optimizer, device: torch.device
-) -> Callable[[], None]:
+def _stepper(training: Training, optimizer: torch.optim.Optimizer, device: torch.device) -> Callable[[], None]:
     """One optimizer step: gradients of `accumulate` batches, summed first and divided once."""
     model, objective, plan, state = training.model, training.objective, training.plan, training.state
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -160,7 +158,7 @@ def _stepper(
             state.skipped += 1
             return
 
-        def closure() -> Tensor:
+        def closure() -> float:
             optimizer.zero_grad(set_to_none=True)
             total = torch.zeros((), device=device)
             for batch in these:
@@ -172,11 +170,12 @@ def _stepper(
                 extra.backward()
                 total += extra.detach()
             norm = optim.clip_gradients(parameters, plan.clip) if plan.clip else 0.0
-            if not (math.isfinite(float(total)) and math.isfinite(norm)):
-                raise _not_finite(float(total), number, these, training)
-            return total
+            value = float(total)
+            if not (math.isfinite(value) and math.isfinite(norm)):
+                raise _not_finite(value, number, these, training)
+            return value
 
-        loss = float(optimizer.step(closure))
+        loss = optimizer.step(closure)
         if decay:
             decay()
         state.loss_sum += loss * count
@@ -198,9 +197,12 @@ def _endless(loader: Loader, start: int) -> Iterator[Batch]:
 
 def _seeder(seed: int, device: torch.device) -> Callable[[int], None]:
     """step → torch's generators seeded for that step, at a hundredth of the cost of torch.manual_seed."""
-    if device.type == "cpu":
-        return lambda step: torch.default_generator.manual_seed(_mixed(seed, step, 0)) and None
-    return lambda step: torch.manual_seed(_mixed(seed, step, 0)) and None
+    seeded = torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed
+
+    def seed_for(step: int) -> None:
+        seeded(_mixed(seed, step, 0))
+
+    return seed_for
 
 
 def _mixed(seed: int, step: int, stream: int) -> int:
@@ -283,9 +285,7 @@ def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
         return  # the last step broke them; its successor will say so, and the checkpoint before stays the newest
     moments, spec = packed(optimizer.state_dict(), "optimizer")
     tensors = {"model": weights, "optimizer": moments, "best": training.weights or {}}
-    training.checkpoints.save(
-        training.state.step, tensors, {"state": asdict(training.state), "optimizer": spec}
-    )
+    training.checkpoints.save(training.state.step, tensors, {"state": asdict(training.state), "optimizer": spec})
 
 
 def _restore(training: Training, optimizer: torch.optim.Optimizer) -> None:

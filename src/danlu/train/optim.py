@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,25 +15,21 @@ def optimizer_of(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
 
     SGD without momentum over `batch_size: full` is plain gradient descent.
     """
-    groups = [
-        {"params": [p for p in model.parameters() if p.requires_grad and p.ndim >= 2], "decay": True},
-        {"params": [p for p in model.parameters() if p.requires_grad and p.ndim < 2], "decay": False},
-    ]
-    groups = [g for g in groups if g["params"]]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]
     lr = plan.learning_rate
     if plan.optimizer == "lbfgs":
-        everything = [p for g in groups for p in g["params"]]
-        return torch.optim.LBFGS(
-            everything, lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe"
-        )
+        return torch.optim.LBFGS(trained, lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe")
     if plan.optimizer in ("adamw", "adam"):
-        decay = [g | {"weight_decay": plan.weight_decay * g.pop("decay")} for g in groups]
+        decayed: list[dict[str, Any]] = [{"params": matrices, "weight_decay": plan.weight_decay}]
+        groups = [g for g in (*decayed, {"params": vectors, "weight_decay": 0.0}) if g["params"]]
+        if not plan.weight_decay:
+            groups = [{"params": trained, "weight_decay": 0.0}]  # one kernel instead of two
         kind = torch.optim.AdamW if plan.optimizer == "adamw" else torch.optim.Adam
-        return kind(decay, lr=lr, betas=plan.betas, fused=_fused(model))
-    plain = [{"params": g["params"]} for g in groups]
+        return kind(groups, lr=lr, betas=plan.betas, fused=_fused(model))
     if plan.optimizer == "rmsprop":
-        return torch.optim.RMSprop(plain, lr=lr, momentum=plan.momentum)
-    return torch.optim.SGD(plain, lr=lr, momentum=plan.momentum, fused=_fused(model))
+        return torch.optim.RMSprop(trained, lr=lr, momentum=plan.momentum)
+    return torch.optim.SGD(trained, lr=lr, momentum=plan.momentum, fused=_fused(model))
 
 
 def decay_weights(optimizer: torch.optim.Optimizer, plan: Plan) -> Callable[[], None] | None:

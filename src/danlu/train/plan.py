@@ -162,25 +162,17 @@ def _refuse_contradictions(asked: TrainConfig) -> None:
 
 def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int) -> int:
     """Steps between validations: an epoch, more often in a long epoch, less often where epochs are tiny."""
-    cost_in_steps = max(
-        1.0, per_epoch * validation_rows / max(rows, 1) / 3
-    )  # a forward pass is a third of a step
+    cost_in_steps = max(1.0, per_epoch * validation_rows / max(rows, 1) / 3)  # a forward pass is a third of a step
     rarely = math.ceil(cost_in_steps / 0.1)  # validation takes at most a tenth of the time …
     if per_epoch >= 1000:
         return max(per_epoch // 4, min(rarely, per_epoch))
-    whole = max(
-        1, round(min(rarely, steps / 20) / per_epoch)
-    )  # … unless that leaves fewer than 20 validations
+    whole = max(1, round(min(rarely, steps / 20) / per_epoch))  # … unless that leaves fewer than 20 validations
     return min(steps, whole * per_epoch)
 
 
 def _notes(plan: Plan) -> list[Note]:
     epochs = plan.steps / plan.steps_per_epoch
-    limit = (
-        Note("train.plan_limit", seconds=round(plan.time_limit))
-        if plan.time_limit
-        else Note("train.plan_no_limit")
-    )
+    limit = Note("train.plan_limit", seconds=round(plan.time_limit)) if plan.time_limit else Note("train.plan_no_limit")
     size = plan.batch_size or plan.batch_tokens
     unit = Note("train.rows" if plan.batch_size else "train.tokens")
     return [
