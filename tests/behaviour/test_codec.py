@@ -51,9 +51,7 @@ def frame_of(rows: int, seed: int = 0) -> pl.DataFrame:
             "colour": rng.choice(["red", "green", "blue"], rows, p=[0.6, 0.3, 0.1]),
             "day": [datetime(2024, 1, 1) + timedelta(hours=int(h)) for h in rng.integers(0, 9000, rows)],
             "review": [" ".join(rng.choice(WORDS, 6)) for _ in range(rows)],
-            "picture": pl.Series(
-                rng.integers(0, 256, (rows, 8, 8)).astype(np.uint8), dtype=pl.Array(pl.UInt8, (8, 8))
-            ),
+            "picture": pl.Series(rng.integers(0, 256, (rows, 8, 8)).astype(np.uint8), dtype=pl.Array(pl.UInt8, (8, 8))),
             "pulse": pl.Series(
                 [rng.normal(5, 2, n).tolist() for n in rng.integers(1, 9, rows)], dtype=pl.List(pl.Float32)
             ),
@@ -96,9 +94,7 @@ def test_batch_has_the_names_types_and_shapes_that_shapes_declares(fitted: tuple
     assert inputs["numbers"].shape == (3, shapes.numbers)
     assert inputs["missing"].shape == (3, shapes.missing) == (3, 1)
     assert inputs["categories"].shape == (3, len(shapes.categories))
-    assert (
-        store.feeds["categories"].take("c", torch.arange(200))["c"] < torch.tensor(shapes.categories)
-    ).all()
+    assert (store.feeds["categories"].take("c", torch.arange(200))["c"] < torch.tensor(shapes.categories)).all()
     assert inputs["tokens"].dtype == torch.int64
     assert inputs["tokens"].max() < shapes.tokens
     assert inputs["terms"].max() < shapes.terms
@@ -127,9 +123,7 @@ def test_codec_written_to_json_and_read_again_is_the_same_codec(fitted: tuple[Co
 def test_what_is_fitted_depends_on_the_training_rows_alone(fitted: tuple[Codec, Examples]) -> None:
     codec, examples = fitted
     before = codec.to_json()
-    other = frame_of(100, seed=1).with_columns(
-        size=pl.lit(1e6), colour=pl.lit("violet"), review=pl.lit("zzz")
-    )
+    other = frame_of(100, seed=1).with_columns(size=pl.lit(1e6), colour=pl.lit("violet"), review=pl.lit("zzz"))
     codec.encode(examples_of(other))
 
     assert codec.to_json() == before
@@ -209,9 +203,7 @@ def test_tally_adds_up_over_pieces_and_names_the_first_row() -> None:
 def test_values_seen_once_train_the_index_of_values_never_seen() -> None:
     colours = ["red"] * 100 + ["green"] * 99 + ["once"]
     codec = fit(table(colour=pl.Series(colours)))
-    encoded = (
-        codec.encode(table(colour=pl.Series(colours))).feeds["categories"].take("c", torch.arange(200))["c"]
-    )
+    encoded = codec.encode(table(colour=pl.Series(colours))).feeds["categories"].take("c", torch.arange(200))["c"]
 
     assert codec.categories[0].values == ("red", "green")
     assert encoded[-1, 0] == 0
@@ -266,9 +258,7 @@ def test_a_text_where_a_number_belongs_is_refused_with_its_row() -> None:
         ("pulse", pl.Series([1.0, 2.0, 3.0])),
     ],
 )
-def test_columns_of_another_type_are_refused(
-    fitted: tuple[Codec, Examples], column: str, values: pl.Series
-) -> None:
+def test_columns_of_another_type_are_refused(fitted: tuple[Codec, Examples], column: str, values: pl.Series) -> None:
     rows = examples_of(frame_of(3).with_columns(values.alias(column)))
     error = refusal(lambda: fitted[0].encode(rows))
 
@@ -283,9 +273,7 @@ def test_numbers_and_dates_written_as_texts_mean_the_same() -> None:
         pl.col("day").dt.to_string("%Y-%m-%d %H:%M:%S"),
         pl.col("open").cast(pl.String),
     )
-    as_typed, as_texts = (
-        codec.encode(examples_of(f)).batch(torch.arange(100)).inputs for f in (frame, texts)
-    )
+    as_typed, as_texts = (codec.encode(examples_of(f)).batch(torch.arange(100)).inputs for f in (frame, texts))
 
     assert torch.equal(as_typed["numbers"], as_texts["numbers"])
 
@@ -392,9 +380,7 @@ def test_sequences_are_standardised_per_channel_with_gaps_as_a_signal() -> None:
 
 def test_sequence_columns_of_equal_length_are_channels_and_others_refused() -> None:
     kinds: dict[str, ColumnKind] = {"a": "sequence", "b": "sequence", "answer": "category"}
-    frame = pl.DataFrame(
-        {"a": [[1.0, 2.0], [3.0]] * 5, "b": [[0.0, 5.0], [1.0]] * 5, "answer": ["no", "yes"] * 5}
-    )
+    frame = pl.DataFrame({"a": [[1.0, 2.0], [3.0]] * 5, "b": [[0.0, 5.0], [1.0]] * 5, "answer": ["no", "yes"] * 5})
     codec = fit(examples_of(frame, kinds))
     uneven = examples_of(frame.with_columns(b=pl.Series([[1.0, 2.0], [1.0, 2.0]] * 5)), kinds)
 

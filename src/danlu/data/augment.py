@@ -55,9 +55,7 @@ def augment(images: Tensor, rng: torch.Generator, policy: Augmentation) -> Tenso
     return changed
 
 
-def suitable_augmentation(
-    feed: Feed, labels: Tensor | None, classes: Sequence[str]
-) -> tuple[Augmentation, Note]:
+def suitable_augmentation(feed: Feed, labels: Tensor | None, classes: Sequence[str]) -> tuple[Augmentation, Note]:
     """The changes that suit the training images, and why; labels: (N,) int64, None without classes."""
     index = torch.linspace(0, len(feed) - 1, min(_SAMPLE, len(feed))).long()
     images = feed.take("image", index)["image"]

@@ -126,18 +126,14 @@ class Codec:
         rows = Rows.of(examples, tally or Tally())
         targets = {}
         if with_targets:
-            targets = {
-                name: _encoded_target(t, examples.frame[name], rows) for name, t in self.targets.items()
-            }
+            targets = {name: _encoded_target(t, examples.frame[name], rows) for name, t in self.targets.items()}
         return Store(self._feeds(examples.frame, rows, progress), targets, torch.from_numpy(rows.positions))
 
     def _feeds(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None) -> dict[str, Feed]:
         feeds: dict[str, Feed] = {}
         if self.numbers:
             numbers, missing = self.numbers.encode(frame, rows)
-            feeds |= {
-                name: Dense(t) for name, t in (("numbers", numbers), ("missing", missing)) if t.shape[1]
-            }
+            feeds |= {name: Dense(t) for name, t in (("numbers", numbers), ("missing", missing)) if t.shape[1]}
         if self.categories:
             indices = [category.encode(frame[category.name], rows) for category in self.categories]
             feeds["categories"] = Dense(torch.stack(indices, dim=1))
@@ -270,9 +266,7 @@ def _refuse_missing(series: pl.Series, name: str, rows: Rows) -> None:
         missing |= series.is_nan()
     if missing.any():
         count = int(missing.sum())
-        raise DanluError(
-            "codec.target_missing", place=rows.first(missing.to_numpy()), column=name, count=count
-        )
+        raise DanluError("codec.target_missing", place=rows.first(missing.to_numpy()), column=name, count=count)
 
 
 def _refuse_no_number(encoded: Tensor, series: pl.Series, name: str, rows: Rows) -> None:

@@ -81,9 +81,7 @@ class Images:
         plain = _plain(image, self.channels)
         if plain.size != (self.width, self.height):
             colour = tuple(round(value) for value in self.mean)
-            plain = ImageOps.pad(
-                plain, (self.width, self.height), color=colour if self.channels > 1 else colour[0]
-            )
+            plain = ImageOps.pad(plain, (self.width, self.height), color=colour if self.channels > 1 else colour[0])
         return _channels_first(np.array(plain)[None])[0]
 
 
@@ -104,18 +102,14 @@ class ImageFiles:
 
     def _pixels(self, row: int) -> Tensor:
         longest = max(self.images.height, self.images.width)
-        return self.images.pixels(
-            opened(self.sources[row], self.images.column, self.rows.place(row), longest)
-        )
+        return self.images.pixels(opened(self.sources[row], self.images.column, self.rows.place(row), longest))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(min(8, os.cpu_count() or 1))
 
 
-def fit_images(
-    frame: pl.DataFrame, column: str, config: ImageConfig, rows: Rows
-) -> tuple[Images, list[Note]]:
+def fit_images(frame: pl.DataFrame, column: str, config: ImageConfig, rows: Rows) -> tuple[Images, list[Note]]:
     """Size, channels and statistics of a sample of the training images; what the recipe says goes first."""
     series = _checked(frame[column], column, rows)
     sample = np.unique(np.linspace(0, len(series) - 1, _SAMPLE).astype(int)).tolist()
@@ -155,12 +149,11 @@ def opened(source: Any, column: str, place: str, longest: int) -> Image.Image:
 def _upright_size(source: Any, column: str, place: str) -> tuple[int, int]:
     """Height and width, without decoding."""
     try:
-        image = _open(source)
-        sideways = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        with _open(source) as image:
+            sideways = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return image.size if sideways else (image.height, image.width)
     except _UNREADABLE as error:
         raise _unreadable(source, column, place, error) from None
-    width, height = image.size
-    return (width, height) if sideways else (height, width)
 
 
 def _open(source: Any) -> Image.Image:

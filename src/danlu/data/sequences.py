@@ -101,9 +101,7 @@ def _joined(frame: pl.DataFrame, columns: tuple[str, ...], rows: Rows) -> tuple[
 
 def _steps(series: pl.Series, name: str) -> tuple[Steps, Lengths]:
     if not isinstance(series.dtype, pl.List):
-        raise DanluError(
-            "codec.wrong_type", column=name, wanted=Note("codec.kind_sequence"), got=str(series.dtype)
-        )
+        raise DanluError("codec.wrong_type", column=name, wanted=Note("codec.kind_sequence"), got=str(series.dtype))
     lengths = series.list.len().fill_null(0).cast(pl.Int64).to_numpy()
     inner = series.dtype.inner
     width = inner.size if isinstance(inner, pl.Array) else 1

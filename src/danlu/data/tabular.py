@@ -125,9 +125,7 @@ def _missing(parts: Mapping[str, Floats]) -> Mask:
 
 def _numbers(series: pl.Series, name: str, rows: Rows) -> Floats:
     if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.String, pl.Null)):
-        raise DanluError(
-            "codec.wrong_type", column=name, wanted=Note("codec.kind_number"), got=str(series.dtype)
-        )
+        raise DanluError("codec.wrong_type", column=name, wanted=Note("codec.kind_number"), got=str(series.dtype))
     values = as_numbers(series)
     if series.dtype == pl.String:
         _refuse(series, np.isnan(values) & series.is_not_null().to_numpy(), name, "number", rows)
@@ -136,9 +134,7 @@ def _numbers(series: pl.Series, name: str, rows: Rows) -> Floats:
 
 def _times(series: pl.Series, name: str, rows: Rows) -> pl.Series:
     if series.dtype not in (pl.Date, pl.Datetime, pl.String, pl.Null):
-        raise DanluError(
-            "codec.wrong_type", column=name, wanted=Note("codec.kind_date"), got=str(series.dtype)
-        )
+        raise DanluError("codec.wrong_type", column=name, wanted=Note("codec.kind_date"), got=str(series.dtype))
     times = as_times(series)
     _refuse(series, (times.is_null() & series.is_not_null()).to_numpy(), name, "date", rows)
     return times
@@ -208,7 +204,5 @@ def fit_category(series: pl.Series, name: str) -> Category:
 
 def _category_texts(series: pl.Series, name: str) -> pl.Series:
     if series.dtype.is_nested() or series.dtype == pl.Binary:
-        raise DanluError(
-            "codec.wrong_type", column=name, wanted=Note("codec.kind_category"), got=str(series.dtype)
-        )
+        raise DanluError("codec.wrong_type", column=name, wanted=Note("codec.kind_category"), got=str(series.dtype))
     return as_texts(series).alias("value")

@@ -66,9 +66,7 @@ def fit_target(series: pl.Series, name: str, goal: Goal) -> Target:
 def _classes(series: pl.Series, name: str, at_least: int) -> tuple[str, ...]:
     values = natural_order(as_texts(series).drop_nulls().unique().to_list())
     if len(values) < at_least:
-        raise DanluError(
-            "codec.too_few_classes", column=name, found=", ".join(values) or "-", needed=at_least
-        )
+        raise DanluError("codec.too_few_classes", column=name, found=", ".join(values) or "-", needed=at_least)
     return tuple(values)
 
 
@@ -78,17 +76,13 @@ def _number(series: pl.Series, name: str) -> Target:
     values = as_numbers(series)
     values = values[np.isfinite(values)]
     if len(values) == 0:
-        raise DanluError(
-            "codec.target_not_number", column=name, got=str(series.drop_nulls().head(1).to_list())
-        )
+        raise DanluError("codec.target_not_number", column=name, got=str(series.drop_nulls().head(1).to_list()))
     scale = float(values.std())
     return Target(name, "number", mean=float(values.mean()), scale=scale if scale > 0 else 1.0)
 
 
 def _positions(texts: pl.Series, classes: tuple[str, ...]) -> np.ndarray:
-    found = texts.replace_strict(
-        list(classes), list(range(len(classes))), default=UNKNOWN_CLASS, return_dtype=pl.Int64
-    )
+    found = texts.replace_strict(list(classes), list(range(len(classes))), default=UNKNOWN_CLASS, return_dtype=pl.Int64)
     return found.fill_null(UNKNOWN_CLASS).to_numpy(writable=True)
 
 
