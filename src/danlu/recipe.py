@@ -73,23 +73,17 @@ class LongSequences(Frozen):
 class TextConfig(Frozen):
     """How texts become tokens or n-grams; everything is fitted on the training rows."""
 
-    tokenizer: Literal["word", "char", "bpe"] | None = Field(
-        None, description="chosen by the language of the texts"
-    )
+    tokenizer: Literal["word", "char", "bpe"] | None = Field(None, description="chosen by the language of the texts")
     vocab_size: int | None = Field(None, ge=16, description="largest number of tokens or n-grams")
     max_length: int | None = Field(None, ge=1, description="tokens per text; chosen so that nearly all fit")
-    over_long: Literal["cut", "refuse"] = Field(
-        "cut", description="what to do with a longer text; cut is counted"
-    )
+    over_long: Literal["cut", "refuse"] = Field("cut", description="what to do with a longer text; cut is counted")
     lowercase: bool = Field(True, description="whether capitals count as small letters")
 
 
 class ImageConfig(Frozen):
     """How images become pixels."""
 
-    size: int | tuple[int, int] | None = Field(
-        None, description="height and width; chosen from the training images"
-    )
+    size: int | tuple[int, int] | None = Field(None, description="height and width; chosen from the training images")
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; as the training images are")
 
 
@@ -99,12 +93,8 @@ class DataConfig(Frozen):
     files: Names = Field((), description="files, folders, globs, sample:NAME or hf://datasets/...")
     validation_files: Names = Field((), description="rows for validation, instead of a split")
     test_files: Names = Field((), description="rows for the test, instead of a split")
-    target: Names = Field(
-        (), description="column or columns to predict; inferred where the name leaves no doubt"
-    )
-    columns: dict[str, ColumnKind] = Field(
-        {}, description="kind of a column, where the inferred one is wrong"
-    )
+    target: Names = Field((), description="column or columns to predict; inferred where the name leaves no doubt")
+    columns: dict[str, ColumnKind] = Field({}, description="kind of a column, where the inferred one is wrong")
     missing: Names = Field((), description="further words that mean a missing value")
     delimiter: str | None = Field(None, description="of CSV files; detected")
     encoding: str | None = Field(None, description="of text files; detected")
@@ -112,9 +102,7 @@ class DataConfig(Frozen):
     text: TextConfig = TextConfig()
     image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
-    duplicates: Literal["keep", "drop"] = Field(
-        "keep", description="what to do with exact duplicates of a row"
-    )
+    duplicates: Literal["keep", "drop"] = Field("keep", description="what to do with exact duplicates of a row")
     max_bad_rows: Share = Field(0.01, description="share of unreadable rows beyond which the run stops")
 
 
@@ -133,9 +121,7 @@ class ModelConfig(BaseModel):
 
 Model = Annotated[
     ModelConfig,
-    BeforeValidator(
-        lambda v: {"family": v} if isinstance(v, str) else v, json_schema_input_type=str | ModelConfig
-    ),
+    BeforeValidator(lambda v: {"family": v} if isinstance(v, str) else v, json_schema_input_type=str | ModelConfig),
 ]
 
 
@@ -155,21 +141,15 @@ class TrainConfig(Frozen):
     batch_size: int | Literal["full"] | None = Field(None, description='rows per step; "full" is every row')
     batch_tokens: int | None = Field(None, ge=1, description="tokens per step, instead of batch_size")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
-    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"] | None = Field(
-        None, description="of the weights"
-    )
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"] | None = Field(None, description="of the weights")
     learning_rate: float | None = Field(None, gt=0, description="the highest of the schedule")
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
     betas: tuple[float, float] = Field((0.9, 0.999), description="of adam and adamw")
     weight_decay: float | None = Field(None, ge=0, description="decoupled decay per step, of matrices only")
     l1: float = Field(0.0, ge=0, description="penalty on the sum of absolute weights")
     l2: float = Field(0.0, ge=0, description="penalty on half the sum of squared weights")
-    schedule: Literal["constant", "linear", "cosine", "step"] | None = Field(
-        None, description="of the learning rate"
-    )
-    warmup: float | None = Field(
-        None, ge=0, description="share of the steps if below 1, else a number of steps"
-    )
+    schedule: Literal["constant", "linear", "cosine", "step"] | None = Field(None, description="of the learning rate")
+    warmup: float | None = Field(None, ge=0, description="share of the steps if below 1, else a number of steps")
     step_size: float = Field(0.33, gt=0, description="schedule step: decay after each such share of the run")
     step_gamma: float = Field(0.1, gt=0, le=1, description="schedule step: factor of each decay")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient; null clips nothing")
@@ -187,9 +167,7 @@ class TrainConfig(Frozen):
     metric: str | None = Field(None, description="validation metric that picks the best weights")
     keep: Literal["best", "last"] | None = Field(None, description="which weights the run serves")
     evaluate_every: int | None = Field(None, ge=1, description="steps between validations")
-    checkpoint_every: int | None = Field(
-        None, ge=1, description="steps between checkpoints; else every half minute"
-    )
+    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; else every half minute")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the numbers in a step")
     threads: int | None = Field(None, ge=1, description="processor threads; chosen by the size of a step")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
@@ -257,9 +235,7 @@ class Recipe(Frozen):
 
     def to_yaml(self) -> str:
         """YAML of what was set, without defaults."""
-        return yaml.safe_dump(
-            self.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True
-        )
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
 
 
 def with_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -331,10 +307,10 @@ def _refusal(error: ValidationError, config: type[BaseModel], where: str) -> Dan
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        valid = _keys_at(config, path[:-1])
-        near = difflib.get_close_matches(path[-1], valid, n=3, cutoff=0.5)
-        elsewhere = [p for p in _all_paths(config) if p.split(".")[-1] == path[-1]]
-        nearest = ", ".join(dict.fromkeys([*elsewhere, *near])) or ", ".join(valid)
+        paths = _all_paths(config)
+        same = [p for p in paths if p.split(".")[-1] == path[-1]]
+        near = difflib.get_close_matches(key, paths, n=3, cutoff=0.6)
+        nearest = ", ".join(dict.fromkeys([*same, *near])) or ", ".join(_keys_at(config, path[:-1]))
         return DanluError("recipe.unknown_key", where=where, key=key, nearest=nearest)
     got = first.get("input")
     return DanluError("recipe.bad_value", where=where, key=key, got=repr(got)[:80], why=first["msg"])

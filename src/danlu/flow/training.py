@@ -13,8 +13,10 @@ from danlu.flow.cv import cross_validated
 from danlu.flow.fitting import calibrated_predictor, training_of
 from danlu.flow.material import Material, gathered
 from danlu.flow.prepare import Prepared, prepared_for
-from danlu.recipe import Recipe
+from danlu.models import family_named
+from danlu.recipe import Recipe, validated
 from danlu.run import Run, new_folder, refuse_taken
+from danlu.tasks import task_named
 from danlu.train.checkpoint import Checkpoints
 from danlu.train.loop import Record, fit
 from danlu.train.machine import environment, halting, set_for
@@ -32,6 +34,7 @@ def training(
     began = time.monotonic()
     folder = Path(out) if out else new_folder(_name(recipe))
     refuse_taken(folder)
+    _refuse_unknown_names(recipe)
     material = yield from gathered(recipe, rows)
     run = Run.create(folder, recipe.located(Path.cwd()))
     run.write("data", material.to_json())
@@ -116,6 +119,14 @@ def _told(record: Record, plan: Plan, metric: float | None) -> Trained:
         rows_per_s=record.rows_per_s,
         remaining_s=record.remaining_s,
     )
+
+
+def _refuse_unknown_names(recipe: Recipe) -> None:
+    """Before the data are read, which may take long."""
+    if recipe.task:
+        task_named(recipe.task)
+    if recipe.model.family != "auto":
+        validated(family_named(recipe.model.family).config, recipe.model.fields, f"model ({recipe.model.family})")
 
 
 def _refuse_other_recipe(run: Run) -> None:
