@@ -1,6 +1,7 @@
 """Predictor: the only way in for all that comes after training. Same codec, same model, whoever asks."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from danlu.data.loader import evaluation_batches
 from danlu.data.read import examples_of, read, stream
 from danlu.data.split import labelled
 from danlu.data.store import Store
+from danlu.data.tally import Tally
 from danlu.errors import DanluError
 from danlu.evaluate.calibrate import calibrated as at_temperature
 from danlu.evaluate.evaluation import About, Evidence, evaluation
@@ -93,24 +95,30 @@ class Predictor:
         `rows`: a file's name, polars or pandas DataFrame, list of dicts, dict of lists, one dict, numpy array, Pillow
         images, a text or a list of texts. Raises DanluError where a row or a column does not fit.
         """
+        tally = Tally()
         if isinstance(rows, str | Path) and self._is_file(str(rows)):
-            frames = [self.answers(examples) for examples in stream(str(rows), self.data, self.columns)]
-            return pl.concat(frames)
-        return self.answers(examples_of(rows, self.data, self.columns))
+            answered = pl.concat(self.predict_stream(str(rows), tally=tally))
+        else:
+            answered = self.answers(examples_of(rows, self.data, self.columns), tally)
+        for note in tally.notes():
+            warnings.warn(str(note), stacklevel=2)
+        return answered
 
-    def predict_stream(self, source: str, rows: int = 8192) -> Iterator[pl.DataFrame]:
-        """`predict` of a file (or "-", standard input) in pieces of `rows` rows, in constant memory."""
+    def predict_stream(self, source: str, rows: int = 8192, tally: Tally | None = None) -> Iterator[pl.DataFrame]:
+        """`predict` of a file (or "-", standard input) in pieces of `rows` rows, in constant memory.
+
+        What is unusual in the rows (values never seen, texts cut) is counted in `tally`.
+        """
         for examples in stream(source, self.data, self.columns, rows):
-            yield self.answers(examples)
+            yield self.answers(examples, tally)
 
-    def answers(self, examples: Examples) -> pl.DataFrame:
+    def answers(self, examples: Examples, tally: Tally | None = None) -> pl.DataFrame:
         """The predictions of typed rows beside their input columns."""
         answered: dict[str, pl.Series] = {}
-        outputs = self.outputs(self.codec.encode(examples, with_targets=False))
+        outputs = self.outputs(self.codec.encode(examples, with_targets=False, tally=tally))
         single = len(self.codec.targets) == 1
         for name in self.codec.targets:
-            suffix = "" if single else f"_{name}"
-            answered |= self._columns(name, outputs[name], suffix)
+            answered |= self._columns(name, outputs[name], "" if single else f"_{name}")
         inputs = examples.frame.drop(ROW)
         inputs = inputs.rename({c: f"{c}_input" for c in inputs.columns if c in answered})
         return pl.DataFrame(answered).hstack(inputs)
@@ -156,9 +164,7 @@ class Predictor:
         `data`: as for `predict`, or a list of files. Raises DanluError where a target column is missing.
         """
         files = files_of(data)
-        examples = (
-            read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
-        )
+        examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
         examples, unlabelled = labelled(examples, list(self.codec.targets))
         about = About(
             name=", ".join(files) or "rows",
@@ -180,11 +186,7 @@ class Predictor:
 
     def _truth(self, name: str, encoded: Tensor) -> np.ndarray:
         target = self.codec.targets[name]
-        return (
-            encoded.double().numpy() * target.scale + target.mean
-            if target.kind == "number"
-            else encoded.numpy()
-        )
+        return encoded.double().numpy() * target.scale + target.mean if target.kind == "number" else encoded.numpy()
 
     def _columns(self, name: str, outputs: Tensor, suffix: str) -> dict[str, pl.Series]:
         target = self.codec.targets[name]

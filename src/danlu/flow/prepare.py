@@ -12,6 +12,7 @@ from danlu.data.augment import augment, suitable_augmentation
 from danlu.data.codec import Codec
 from danlu.data.loader import Loader
 from danlu.data.store import Batch, Store
+from danlu.data.tally import Tally
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.flow.material import Material
@@ -64,9 +65,11 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         task.modality,
         recipe.data,
         progress,
-        robust=family_name != "linear",
+        robust=family.robust,
     )
-    store, validation = codec.encode(train, progress=progress), codec.encode(material.validation)
+    tally = Tally()
+    store = codec.encode(train, progress=progress, tally=tally)
+    validation = codec.encode(material.validation, tally=tally)
     asked = _within_time(recipe.train, began)
     suited = family.training(codec.shapes, len(store))
     objective = task.objective(codec.targets, _with_smoothing(asked, suited), _class_counts(codec, store))
@@ -88,7 +91,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
     )
     augment, how = _augmentation(codec, store, plan)
     about = Note("flow.model", family=family_name, **models.size(module))
-    notes = (*why, *codec.notes, about, *how, *plan_notes)
+    notes = (*why, *codec.unused, *codec.notes, *tally.notes(), about, *how, *plan_notes)
     return Prepared(codec, family_name, config, module, objective, plan, store, validation, augment, notes)
 
 

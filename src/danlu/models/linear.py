@@ -77,6 +77,7 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
             "epochs": 100,
             "learning_rate": 1.0,
             "schedule": "constant",
+            "warmup": 0.0,
         }
         return common | full | {"keep": "last", "precision": "float32"}
     return common | {
@@ -114,4 +115,5 @@ FAMILY = Family(
     build=lambda config, shapes: Linear(shapes),
     fields=_fields,
     training=_training,
+    robust=False,
 )
