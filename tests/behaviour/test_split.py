@@ -335,7 +335,6 @@ def equal_pairs() -> dict[str, tuple[pl.Series, str]]:
         "bytes": (pl.Series([b"a", b"b", b"ab"]), "image"),
         "sequence": (pl.Series([[1.0, 2.0], [2.0, 1.0], []], dtype=pl.List(pl.Float32)), "sequence"),
         "channels": (pl.Series(steps, dtype=pl.List(pl.Array(pl.Float32, 2))), "sequence"),
-        "labels": (pl.Series([["a", "b"], ["b", "a"], ["ab"]]), "labels"),
         "date": (pl.Series([datetime(2024, 1, 1), datetime(2024, 1, 2), None]), "date"),
     }
 

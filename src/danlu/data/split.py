@@ -53,9 +53,7 @@ class Rows:
         return len(self.group)
 
 
-def split(
-    examples: Examples, targets: Sequence[str], config: SplitConfig, seed: int, stratify_on: str | None
-) -> Split:
+def split(examples: Examples, targets: Sequence[str], config: SplitConfig, seed: int, stratify_on: str | None) -> Split:
     """The rows divided by the shares of `config`; equal inputs never stand on two sides.
 
     Without `config.time` the split is random, in each class of the column `stratify_on` by the same shares,
@@ -88,9 +86,7 @@ def folds(
     stratify_on = stratify_on if config.stratify and not config.time else None
     rows = _rows(examples, targets, config, stratify_on)
     rng = np.random.default_rng(seed)
-    inner = _shares(
-        config.model_copy(update={"validation": config.validation / (1 - config.test), "test": 0.0})
-    )
+    inner = _shares(config.model_copy(update={"validation": config.validation / (1 - config.test), "test": 0.0}))
     number = _fold_numbers(rows, k, config, rng)
     for fold in range(k):
         rest = np.flatnonzero(number < fold if config.time else number != fold)

@@ -84,4 +84,75 @@ WORDS: dict[str, tuple[str, str]] = {
         "配方：train.batch_tokens 是 {batch_tokens}，而最长的一行就有 {longest}。"
         "请调大 train.batch_tokens，或用 data.text.max_length 截短文本。",
     ),
+    "checks.checking": ("checking the data", "检查数据"),
+    "checks.bad_rows": (
+        "{count} row(s) cannot be read and are left out; the first is {place}: {reason}",
+        "有 {count} 行无法读取，已略去；第一处在 {place}：{reason}",
+    ),
+    "checks.missing": (
+        'column "{column}": {count} values are missing ({percent} %)',
+        "列“{column}”：缺少 {count} 个值（{percent} %）",
+    ),
+    "checks.missing_elsewhere": (
+        "{count} more values are missing in {columns} other columns",
+        "另有 {columns} 列共缺少 {count} 个值",
+    ),
+    "checks.duplicates": (
+        "{count} row(s) repeat an earlier one exactly ({percent} %). They stay, always on one side of the split; "
+        "data.duplicates=drop leaves them out.",
+        "有 {count} 行与前面的行完全相同（{percent} %）。它们会保留，且总在划分的同一边；"
+        "设置 data.duplicates=drop 可去掉。",
+    ),
+    "checks.conflicts": (
+        "{count} row(s) have the same inputs as another but a different {targets} ({percent} %): no model can get "
+        "all of them right",
+        "有 {count} 行与别的行输入相同而 {targets} 不同（{percent} %）：没有模型能把它们全部答对",
+    ),
+    "checks.unused": ('column "{column}" is not used: {reason}', "列“{column}”不使用：{reason}"),
+    "checks.nearly_constant": (
+        'column "{column}" is {value} in {percent} % of the rows',
+        "列“{column}”在 {percent} % 的行中都是 {value}",
+    ),
+    "checks.leak": (
+        'column "{column}" alone tells "{target}" almost perfectly ({metric} {score}, one half of {rows} training rows '
+        "predicted from the other). If it is not known when predictions are made, leave it out: "
+        "data.columns.{column}=ignore",
+        "仅凭列“{column}”就几乎能完全预测“{target}”（{metric} {score}，用 {rows} 行训练数据的一半预测另一半）。"
+        "如果预测时还不知道这一列，请去掉它：data.columns.{column}=ignore",
+    ),
+    "checks.accuracy": ("accuracy", "准确率"),
+    "checks.r2": ("R² of ranks", "秩的 R²"),
+    "checks.rare_classes": (
+        '{count} class(es) of "{target}" have fewer than {limit} rows, too few to learn or to measure well: {classes}',
+        "“{target}”有 {count} 个类别不足 {limit} 行，难以学好，也难以测准：{classes}",
+    ),
+    "checks.imbalance": (
+        'the classes of "{target}" are of unequal size: {shares}',
+        "“{target}”各类别的行数不均衡：{shares}",
+    ),
+    "checks.lopsided": (
+        'nearly all rows of "{target}" are of one class: {shares}. Always answering {largest} would be right in '
+        "{percent} %, so judge by balanced accuracy or F1; train.class_weights=balanced gives rare classes more weight.",
+        "“{target}”几乎只有一个类别：{shares}。总是回答 {largest} 就有 {percent} % 的准确率，"
+        "因此请看平衡准确率或 F1；train.class_weights=balanced 可加大少数类别的权重。",
+    ),
+    "checks.empty_texts": (
+        'column "{column}": {count} text(s) are empty',
+        "列“{column}”：有 {count} 个文本是空的",
+    ),
+    "checks.long_texts": (
+        'column "{column}": {count} text(s) are longer than {limit} bytes; data.text.over_long says what becomes of '
+        "their ends",
+        "列“{column}”：有 {count} 个文本超过 {limit} 字节；超出部分如何处理由 data.text.over_long 决定",
+    ),
+    "checks.empty_sequences": (
+        'column "{column}": {count} sequence(s) have no step',
+        "列“{column}”：有 {count} 个序列一步也没有",
+    ),
+    "checks.outliers": (
+        'column "{column}": {count} value(s) lie extremely far from the others, such as {value} (median {median}). '
+        "If they stand for a missing value, list them under data.missing.",
+        "列“{column}”：有 {count} 个值离其余的值极远，例如 {value}（中位数 {median}）。"
+        "如果它们表示缺失，请写进 data.missing。",
+    ),
 }
