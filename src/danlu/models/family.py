@@ -31,3 +31,4 @@ class Family:
     build: Callable[[Any, Shapes], nn.Module]
     fields: Callable[[Shapes, int], dict[str, Any]]
     training: Callable[[Shapes, int], dict[str, Any]]
+    robust: bool = True  # numbers centred on the median, outliers drawn in; else mean and deviation alone
