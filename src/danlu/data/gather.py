@@ -139,7 +139,8 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
     while records := [s.name for s in frame if isinstance(s.dtype, pl.Struct) and not _is_image(s.dtype)]:
         frame = frame.unnest(records, separator=".")
     frame = frame.with_columns(s.cast(dtype) for s in frame if (dtype := _plain_dtype(s)) != s.dtype)
-    return frame.with_columns(s.fill_nan(None) for s in frame if s.dtype.is_float() and s.is_nan().any())
+    floats = frame.lazy().select(pl.selectors.float().is_nan().any()).collect()
+    return frame.with_columns(pl.col(name).fill_nan(None) for name in floats.columns if floats[name][0])
 
 
 def _is_image(dtype: pl.Struct) -> bool:

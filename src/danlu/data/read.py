@@ -28,7 +28,7 @@ Columns = Mapping[str, Column]
 
 _NAMED_IN_ERROR = 3  # bad rows that an error shows
 _ROWS_TO_JUDGE = 10_000  # rows of a stream before their share of bad ones says anything
-_STREAM_BLOCK = 1 << 20  # bytes
+_STREAM_BLOCK = 4 << 20  # bytes
 _SHOWN = 60  # characters of a cell that a reason shows
 
 
@@ -181,21 +181,26 @@ def _cast(
     A kind that was inferred from the look of some cells gives way where too many others do not fit it.
     """
     missing, bad, changed = wish.config.missing, dict[int, BadRow](), []
+    settled, limit = _finite_numbers(frame), wish.config.max_bad_rows * frame.height
     for name, column in columns.items():
+        if column.kind == "ignore" or (column.kind == "number" and name in settled):
+            continue
         series = frame[name]
         cast = values(series, column, missing)
         wrong = misfits(series, cast, column, missing)
-        if (
-            len(wrong) > wish.config.max_bad_rows * len(series)
-            and wish.columns is None
-            and column.reason.key in GUESSED
-        ):
+        if len(wrong) > limit and wish.columns is None and column.reason.key in GUESSED:
             columns = columns | {name: plain_column(series, missing)}
             cast, wrong = values(series, columns[name], missing), wrong.clear()
         for row, found in zip(frame[ROW].gather(wrong), series.gather(wrong), strict=True):
             bad.setdefault(row, BadRow(row, _bad_cell(origin, row, column, found)))
         changed.append(cast)
     return frame.with_columns(changed), columns, bad
+
+
+def _finite_numbers(frame: pl.DataFrame) -> set[str]:
+    """Columns that are numbers without any infinite one: asked of all at once, for a table may have thousands."""
+    numbers = frame.lazy().select((pl.selectors.float() | pl.selectors.by_dtype(pl.Int64)).is_infinite().any())
+    return {series.name for series in numbers.collect() if not series[0]}
 
 
 def _bad_cell(origin: Origin, row: int, column: Column, found: Any) -> Note:

@@ -36,6 +36,8 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
         while not final:
             block = text.read()
             final = not block
+            if final and rows and not rest.strip(b"\r\n"):
+                return
             parsed = _parsed(rest + block, dialect, ask, final)
             rest = parsed.rest
             table = _table(source, dialect, parsed, rows, text.damaged)
