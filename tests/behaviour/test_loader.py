@@ -139,6 +139,11 @@ def test_a_row_longer_than_the_token_budget_is_refused():
         _ = Loader(ragged_store([10, 150]), None, 100, seed=0).steps_per_epoch
 
 
+def test_a_token_budget_for_rows_without_tokens_is_refused():
+    with pytest.raises(DanluError, match=r"train\.batch_tokens needs texts or sequences"):
+        _ = Loader(dense_store(10), None, 100, seed=0).steps_per_epoch
+
+
 @pytest.mark.parametrize("sizes", [(64, None), (None, 8192)], ids=["batch_size", "batch_tokens"])
 def test_padding_of_texts_of_very_unequal_length_stays_below_three_percent(sizes: tuple):
     lengths = np.random.default_rng(0).lognormal(4, 0.7, 20_000).astype(int).clip(1, 512)

@@ -24,7 +24,8 @@ class Loader:
     """Batches of a store: `batch_size` rows each, or as many as fit into `batch_tokens` (rows × longest row).
 
     Rows of unequal length are batched with rows of similar length. Every epoch has the same number of
-    batches; a last one that is not full is kept. Raises DanluError where one row exceeds `batch_tokens`.
+    batches; a last one that is not full is kept. Raises DanluError where one row exceeds `batch_tokens`, or
+    where rows have no length that could be counted.
     """
 
     store: Store
@@ -77,7 +78,8 @@ class Loader:
         if self.batch_size is not None:
             return [*range(0, rows, self.batch_size), rows]
         assert self.batch_tokens is not None
-        assert self._rounded_lengths is not None
+        if self._rounded_lengths is None:
+            raise DanluError("train.no_tokens")
         return _budget_cuts(self._rounded_lengths.sort(descending=True).values, self.batch_tokens)
 
     def _row_order(self, epoch: int) -> Tensor:
