@@ -13,12 +13,15 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, Tags, check_consistent_length
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from danlu import api
-from danlu.data.read import frame_of
+from danlu.data.kinds import infer_task
+from danlu.data.read import examples_of, frame_of
+from danlu.recipe import DataConfig
 
+TARGET = "target"
 FEWEST_ROWS = 2
 
 
@@ -30,10 +33,9 @@ def _may_classify(estimator: "Estimator") -> bool:
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """A classifier or regressor of tables that trains as `danlu.train` does, on the rows that `fit` is given.
 
-    `task`: "tabular-classification" or "tabular-regression"; None lets y decide: numbers with a fraction are
-    regressed, all else is classes. `model`: a family, or "auto". `settings`: recipe paths with `__` for the dot, such
-    as {"train__epochs": 5}. `validation`: share of the rows by which the best weights are picked. `out`: folder of
-    the run; None keeps none.
+    `task`: "tabular-classification" or "tabular-regression"; None is what `danlu train` would take y for. `model`: a
+    family, or "auto". `settings`: recipe paths with `__` for the dot, such as {"train__epochs": 5}. `validation`:
+    share of the rows by which the best weights are picked. `out`: folder of the run; None keeps none.
 
     X is a numeric array (NaN is missing), or a pandas or polars DataFrame with columns of any kind. Fitted:
     `predictor_`, `n_features_in_`, `feature_names_in_` (of DataFrames), `classes_` (of classifiers).
@@ -63,14 +65,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def fit(self, X: Any, y: Any) -> Self:
         """Train on X (rows, columns) and y (rows,); raises ValueError where they do not fit each other."""
         rows, y = self._training_rows(X, y)
-        classifies = self.task.endswith("classification") if self.task else type_of_target(y) != "continuous"
+        task = self.task or _task_of(y)
+        classifies = task.endswith("classification")
         target = _free_name(rows)
         answers = self._class_names(y) if classifies else y.astype(np.float64)
         with tempfile.TemporaryDirectory() as scratch:
             run = api.train(
                 rows.with_columns(pl.Series(target, answers)),
                 target=target,
-                task=self.task or f"tabular-{'classification' if classifies else 'regression'}",
+                task=task,
                 model=self.model,
                 out=self.out or Path(scratch) / "run",
                 time_limit=self.time_limit,
@@ -154,6 +157,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         return self.predictor_.predict(frame_of(X))
 
 
+def _task_of(y: np.ndarray) -> str:
+    """The task that y alone calls for."""
+    answers = examples_of(pl.DataFrame({TARGET: y}), DataConfig(target=(TARGET,)))
+    regresses = infer_task(answers.columns, [TARGET], answers.frame)[0].endswith("regression")
+    return f"tabular-{'regression' if regresses else 'classification'}"
+
+
 def _names(classes: np.ndarray) -> list[str]:
     """Names of classes in the run. Numbered, so that no label is taken for a missing value."""
     return [f"{i}: {label}" for i, label in enumerate(classes)]
@@ -161,7 +171,7 @@ def _names(classes: np.ndarray) -> list[str]:
 
 def _free_name(rows: pl.DataFrame) -> str:
     """A name for the target that no column bears."""
-    name = "target"
+    name = TARGET
     while name in rows.columns:
         name += "_"
     return name

@@ -50,9 +50,7 @@ def test_help_of_a_verb_imports_nothing_heavy_but_what_typer_needs(verb: str) ->
     assert imported_by(command([verb, "--help"])) & HEAVY <= {"pydantic"}
 
 
-@pytest.mark.parametrize(
-    "module", ["words", "errors", "events", "recipe", "run", "display", "overview", "cli"]
-)
+@pytest.mark.parametrize("module", ["words", "errors", "events", "recipe", "run", "display", "overview", "cli"])
 def test_what_needs_no_tensors_imports_no_torch(module: str) -> None:
     assert "torch" not in imported_by(f"import danlu.{module}")
 
@@ -64,9 +62,7 @@ def test_plain_lines_are_shown_without_rich() -> None:
 
 def test_help_takes_less_than_a_fifth_of_a_second() -> None:
     """Processor time, the least of five: others may be using the machine."""
-    code = command(["--help"]).replace(
-        "main()", "atexit.register(lambda: print(time.process_time())); main()"
-    )
+    code = command(["--help"]).replace("main()", "atexit.register(lambda: print(time.process_time())); main()")
     assert min(float(output(f"import atexit, sys, time; {code}").splitlines()[-1]) for _ in range(5)) < 0.2
 
 
