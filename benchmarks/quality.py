@@ -19,8 +19,8 @@ import polars as pl
 
 import danlu
 from danlu.data.read import examples_of
-from danlu.evaluate.baseline import classical
-from danlu.evaluate.metrics import measure
+from danlu.evaluation.baseline import classical
+from danlu.evaluation.metrics import measure
 from danlu.events import Event
 from danlu.flow.assess import truth_of
 from danlu.flow.cv import fold_materials, fold_predictor

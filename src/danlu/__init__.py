@@ -6,17 +6,28 @@ if TYPE_CHECKING:
     from danlu.api import evaluate, load, predict, read, train
     from danlu.errors import DanluError
     from danlu.estimator import Estimator
-    from danlu.predict import Predictor
+    from danlu.predictor import Predictor
     from danlu.recipe import Recipe
     from danlu.run import Run
 
 __version__ = "0.1.0"
-__all__ = ["DanluError", "Estimator", "Predictor", "Recipe", "Run", "evaluate", "load", "predict", "read", "train"]
+__all__ = [
+    "DanluError",
+    "Estimator",
+    "Predictor",
+    "Recipe",
+    "Run",
+    "evaluate",
+    "load",
+    "predict",
+    "read",
+    "train",
+]
 
 _HOME = {
     "DanluError": "danlu.errors",
     "Estimator": "danlu.estimator",
-    "Predictor": "danlu.predict",
+    "Predictor": "danlu.predictor",
     "Recipe": "danlu.recipe",
     "Run": "danlu.run",
     "evaluate": "danlu.api",

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from danlu.data.read import examples_of, read
-from danlu.flow.training import resuming, training
-from danlu.predict import Predictor, files_of
+from danlu.flow.runs import resuming, training
+from danlu.predictor import Predictor, files_of
 from danlu.recipe import Recipe
 from danlu.run import Run
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from danlu.train.machine import memory_bytes, processor
-from danlu.train.plan import cores
+from danlu.training.machine import memory_bytes, processor
+from danlu.training.plan import cores
 from danlu.words import Note, language
 
 SHOWN = ("torch", "numpy", "polars", "pydantic", "scikit-learn", "tokenizers", "safetensors")

@@ -5,7 +5,6 @@ metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,7 +149,7 @@ def new_folder(name: str, parent: str | Path = "runs") -> Path:
     """A folder `runs/name`, or `runs/name-2` … where that is taken."""
     clean = "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-") or "run"
     candidates = (Path(parent) / (clean if n == 1 else f"{clean}-{n}") for n in range(1, 10**6))
-    return next(p for p in candidates if not p.exists() or not os.listdir(p))
+    return next(p for p in candidates if not p.exists() or not any(p.iterdir()))
 
 
 def _json_number(value: Any) -> Any:

@@ -9,9 +9,9 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from danlu.data.examples import ROW, Column, Examples
-from danlu.evaluate.baseline import Baseline, classical, trivial
-from danlu.evaluate.metrics import measure
-from danlu.evaluate.outcome import Outcome
+from danlu.evaluation.baseline import Baseline, classical, trivial
+from danlu.evaluation.metrics import measure
+from danlu.evaluation.outcome import Outcome
 from danlu.words import Note
 
 
@@ -115,7 +115,7 @@ def test_a_class_absent_from_training_gets_no_probability():
 
 
 def test_a_large_training_set_is_sampled_and_said(monkeypatch):
-    from danlu.evaluate import baseline
+    from danlu.evaluation import baseline
 
     monkeypatch.setitem(baseline.MOST_ROWS, "boosting", 50)
     frame = pl.DataFrame({"x": np.arange(400.0)})

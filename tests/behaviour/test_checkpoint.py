@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from danlu.errors import DanluError
-from danlu.train import checkpoint
-from danlu.train.checkpoint import Checkpoints, packed, unpacked
+from danlu.training import checkpoint
+from danlu.training.checkpoint import Checkpoints, packed, unpacked
 
 TENSORS = {"model": {"w": torch.arange(6.0).view(2, 3)}, "optimizer": {}, "best": {"w": torch.zeros(2, 3)}}
 

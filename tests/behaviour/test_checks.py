@@ -152,6 +152,15 @@ def test_leaks_are_judged_by_training_rows_alone():
     assert leak.note.fields["score"] == "1.0000"
 
 
+def test_a_date_that_tells_the_target_calls_for_a_split_by_time():
+    when = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2026, 1, 1), "1d", eager=True)[:ROWS]
+    wave = np.sin(np.arange(ROWS) / 50)
+    examples = clean(when=(when, "date"), price=(wave, "number"))
+    assert "data.split.time=when" in str(found(examples, "price", classification=False)["leak"].note)
+    parts = split(examples, ["price"], SplitConfig(time="when"), 0, None)
+    assert all(f.note.key != "checks.leak" for f in check(examples, ["price"], False, parts))
+
+
 def test_classes_with_few_rows_are_named():
     classes = ["a"] * 1000 + ["b"] * 993 + ["c"] * 4 + ["d"] * 3
     rare = found(clean(y=(classes, "category")))["rare_classes"]

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from danlu.data.examples import Column
-from danlu.evaluate.baseline import Baseline, trivial
-from danlu.evaluate.calibrate import calibrated, fit_temperature
-from danlu.evaluate.evaluation import About, Evidence, cross_validation, evaluation
-from danlu.evaluate.metrics import LOWER_IS_BETTER, MAIN, measure
-from danlu.evaluate.mistakes import worst
-from danlu.evaluate.outcome import Outcome
-from danlu.evaluate.summary import summary
+from danlu.evaluation.baseline import Baseline, trivial
+from danlu.evaluation.calibrate import calibrated, fit_temperature
+from danlu.evaluation.judge import About, Evidence, cross_validation, evaluation
+from danlu.evaluation.metrics import LOWER_IS_BETTER, MAIN, measure
+from danlu.evaluation.mistakes import worst
+from danlu.evaluation.outcome import Outcome
+from danlu.evaluation.summary import summary
 from danlu.words import Note
 
 COLUMNS = {"x": Column("x", "number", Note("evaluate.boosting"))}

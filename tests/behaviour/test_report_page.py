@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from danlu.data.examples import Column
-from danlu.evaluate.baseline import trivial
-from danlu.evaluate.card import card
-from danlu.evaluate.charts import Line, line_chart, matrix, ticks
-from danlu.evaluate.evaluation import About, Evidence, cross_validation, evaluation
-from danlu.evaluate.markup import VOID, Markup, tag
-from danlu.evaluate.numerals import number, percent
-from danlu.evaluate.outcome import Outcome
-from danlu.evaluate.report import html
+from danlu.evaluation.baseline import trivial
+from danlu.evaluation.card import card
+from danlu.evaluation.charts import Line, line_chart, matrix, ticks
+from danlu.evaluation.judge import About, Evidence, cross_validation, evaluation
+from danlu.evaluation.markup import VOID, Markup, tag
+from danlu.evaluation.numerals import number, percent
+from danlu.evaluation.outcome import Outcome
+from danlu.evaluation.report import html
 from danlu.words import Note
 
 HOSTILE = "<script>alert('x')</script>\"&</svg>"
@@ -140,7 +140,7 @@ def test_the_page_loads_nothing():
     links = [value for key, value in page.attributes if key in ("src", "href", "srcset", "data", "action")]
     assert links
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
-    style = resources.files("danlu.evaluate").joinpath("report.css").read_text(encoding="utf-8")
+    style = resources.files("danlu.evaluation").joinpath("report.css").read_text(encoding="utf-8")
     assert "url(" not in style
     assert "@import" not in style
 
@@ -175,7 +175,7 @@ def test_every_chart_has_a_name_for_those_who_do_not_see_it():
 
 def test_colours_can_be_read_on_their_ground():
     """WCAG 2.2 AA: 4.5 : 1 for text, 3 : 1 for lines, in the light and in the dark."""
-    style = resources.files("danlu.evaluate").joinpath("report.css").read_text(encoding="utf-8")
+    style = resources.files("danlu.evaluation").joinpath("report.css").read_text(encoding="utf-8")
     schemes = [dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", style, re.S)][
         :2
     ]

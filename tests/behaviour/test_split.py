@@ -96,9 +96,7 @@ def test_no_side_is_empty_that_was_asked_for(examples: Examples, config: SplitCo
 
 @few
 @given(tables, random_configs, st.sampled_from([None, "when"]), seeds)
-def test_equal_inputs_never_stand_on_two_sides(
-    examples: Examples, config: SplitConfig, time: str | None, seed: int
-):
+def test_equal_inputs_never_stand_on_two_sides(examples: Examples, config: SplitConfig, time: str | None, seed: int):
     config = config.model_copy(update={"time": time, "by": None} if time else {})
     parts = split(examples, ["y"], config, seed, "y")
     assert on_two_sides(examples.frame.select("x", "a"), parts) == set()
@@ -210,9 +208,7 @@ def test_rows_left_out_of_a_split_by_time_are_those_with_an_equal_on_a_later_sid
     inputs = examples.frame.select("x", "a")
     later = set(inputs[np.concatenate(sides(parts)[1:])].rows())
     assert all(row in later for row in inputs[out].rows())
-    assert [n.fields["count"] for n in parts.notes if n.key == "split.left_out"] == (
-        [len(out)] if len(out) else []
-    )
+    assert [n.fields["count"] for n in parts.notes if n.key == "split.left_out"] == ([len(out)] if len(out) else [])
 
 
 def test_a_split_by_dates_keeps_the_shares():

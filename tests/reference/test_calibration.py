@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, softmax
 
-from danlu.evaluate.calibrate import PRIOR, calibrated, fit_temperature
+from danlu.evaluation.calibrate import PRIOR, calibrated, fit_temperature
 
 
 def rows(n: int, k: int, true_temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

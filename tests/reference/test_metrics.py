@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from sklearn import metrics as sk
 
-from danlu.evaluate import metrics
-from danlu.evaluate.bootstrap import advantage, intervals, resampled
-from danlu.evaluate.outcome import Outcome
+from danlu.evaluation import metrics
+from danlu.evaluation.bootstrap import advantage, intervals, resampled
+from danlu.evaluation.outcome import Outcome
 
 
 def class_outcome(rows: int, size: int, seed: int, unseen: int = 0, ties: bool = False) -> Outcome:

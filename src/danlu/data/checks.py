@@ -12,12 +12,11 @@ import polars as pl
 from danlu.data.content import Labels, first_equal, input_names
 from danlu.data.examples import ROW, Examples
 from danlu.data.leaks import leaks
-from danlu.data.split import Split
+from danlu.data.split import NAMED, Split, listed
 from danlu.data.values import as_texts
 from danlu.events import Progress
 from danlu.words import Note
 
-NAMED = 10  # rows, columns or classes that a finding names; all are counted
 MOSTLY_MISSING = 0.5  # from here on a column says more about who filled it in than about the row
 NEARLY_CONSTANT = 0.995  # beyond it a column differs in so few rows that little can be learned from them
 RARE_CLASS = 10  # with fewer rows a class has about one in the test, whose figure then is 0 or 1
@@ -207,10 +206,16 @@ def leaking_columns(view: View) -> Iterator[Finding]:
         if view.examples.columns[target].kind == "labels":
             continue
         for name, score in leaks(rows, target, view.inputs, view.classification).items():
-            metric = Note("checks.accuracy" if view.classification else "checks.r2")
-            shown = f"{score:.4f}"
-            note = Note("checks.leak", column=name, target=target, metric=metric, score=shown, rows=len(rows))
-            yield Finding(note, "warning", (name,))
+            if view.split is None or view.split.time != name:  # else rows near in time are kept apart already
+                yield _leak(view, target, name, score, len(rows))
+
+
+def _leak(view: View, target: str, name: str, score: float, rows: int) -> Finding:
+    metric = Note("checks.accuracy" if view.classification else "checks.r2")
+    is_date = view.examples.columns[name].kind == "date"
+    advice = Note("checks.leak_date" if is_date else "checks.leak_column", column=name)
+    fields = {"column": name, "target": target, "score": f"{score:.4f}", "rows": rows}
+    return Finding(Note("checks.leak", metric=metric, advice=advice, **fields), "warning", (name,))
 
 
 def class_sizes(view: View) -> Iterator[Finding]:
@@ -219,7 +224,7 @@ def class_sizes(view: View) -> Iterator[Finding]:
         counts = _counts(view.column(target))
         rare = counts.filter(pl.col("count") < RARE_CLASS)
         if len(rare):
-            classes = ", ".join(f"{name} ({count})" for name, count in rare.head(NAMED).rows())
+            classes = listed([f"{name} ({count})" for name, count in rare.rows()])
             note = Note("checks.rare_classes", target=target, count=len(rare), limit=RARE_CLASS, classes=classes)
             yield Finding(note, "warning", (target,), int(rare["count"].sum()))
         if len(counts) > 1 and counts["count"][0] >= UNEQUAL * counts["count"][-1]:
@@ -235,9 +240,8 @@ def _counts(series: pl.Series) -> pl.DataFrame:
 
 
 def _imbalance(target: str, counts: pl.DataFrame) -> Finding:
-    shares = [(name, count / counts["count"].sum()) for name, count in counts.head(NAMED).rows()]
-    named = ", ".join(f"{name} {_percent(share)} %" for name, share in shares)
-    named += " …" if len(counts) > NAMED else ""
+    shares = [(name, count / counts["count"].sum()) for name, count in counts.rows()]
+    named = listed([f"{name} {_percent(share)} %" for name, share in shares])
     (largest, share), *_ = shares
     if share < LOPSIDED:
         return Finding(Note("checks.imbalance", target=target, shares=named), "info", (target,))

@@ -80,7 +80,7 @@ class Origin:
     bad_rows: tuple[BadRow, ...] = ()
 
     def place(self, row: int) -> str:
-        """"train.csv row 41": the file and the 1-based data row (header not counted) of position `row`."""
+        """ "train.csv row 41": the file and the 1-based data row (header not counted) of position `row`."""
         for file in self.files:
             if row < file.rows:
                 return f"{file.path} row {row + 1}"
@@ -113,5 +113,7 @@ class Examples:
             "rows": len(self),
             "columns": {c.name: c.to_json() for c in self.columns.values()},
             "files": [vars(f) for f in self.origin.files],
-            "bad_rows": [{"row": self.origin.place(b.row), "reason": b.reason.to_json()} for b in self.origin.bad_rows],
+            "bad_rows": [
+                {"row": self.origin.place(b.row), "reason": b.reason.to_json()} for b in self.origin.bad_rows
+            ],
         }

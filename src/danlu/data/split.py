@@ -28,12 +28,13 @@ TRAIN, VALIDATION, TEST, LEFT_OUT = 0, 1, 2, -1
 
 @dataclass(frozen=True)
 class Split:
-    """Positions into the examples' frame, ascending, and what is to be said of how they were found."""
+    """Positions into the examples' frame, ascending; `time` is the column by which they were cut, if any."""
 
     train: Positions
     validation: Positions
     test: Positions
     notes: tuple[Note, ...] = ()
+    time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def split(examples: Examples, targets: Sequence[str], config: SplitConfig, seed:
     notes = [_how(config, stratify_on), *_left_out(sides)]
     if stratify_on:
         notes += _missing_classes(examples.frame[stratify_on], sides, shares)
-    return _split_of(sides, notes)
+    return _split_of(sides, notes, config)
 
 
 def folds(
@@ -95,7 +96,7 @@ def folds(
         sides[rest] = _divided(rows.take(rest), inner, config, rng)
         if config.time:
             sides = _apart(sides, rows.group)
-        yield _split_of(sides, _left_out(sides[number <= fold]))
+        yield _split_of(sides, _left_out(sides[number <= fold]), config)
 
 
 def labelled(examples: Examples, targets: Sequence[str]) -> tuple[Examples, Note | None]:
@@ -311,9 +312,9 @@ def _fill_empty(side: Sides, sizes: Labels, shares: Floats) -> None:
         side[giver[sizes[giver].argmin()]] = empty
 
 
-def _split_of(sides: Sides, notes: list[Note]) -> Split:
+def _split_of(sides: Sides, notes: list[Note], config: SplitConfig) -> Split:
     train, validation, test = (np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST))
-    return Split(train, validation, test, tuple(notes))
+    return Split(train, validation, test, tuple(notes), config.time)
 
 
 def _how(config: SplitConfig, stratify_on: str | None) -> Note:
@@ -335,5 +336,9 @@ def _missing_classes(classes: pl.Series, sides: Sides, shares: Floats) -> list[N
     if rare.is_empty():
         return []
     names = natural_order(rare.to_list())
-    named = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
-    return [Note("split.rare_classes", column=classes.name, count=len(names), classes=named)]
+    return [Note("split.rare_classes", column=classes.name, count=len(names), classes=listed(names))]
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and "…" where there are more."""
+    return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")

@@ -105,7 +105,10 @@ class Ragged:
         inside = steps < length[:, None]
         place = (start[:, None] + steps).masked_fill(~inside, 0)
         if len(self.values) == 0:
-            return {name: self.values.new_zeros(*place.shape, *self.values.shape[1:]), f"{name}_length": length}
+            return {
+                name: self.values.new_zeros(*place.shape, *self.values.shape[1:]),
+                f"{name}_length": length,
+            }
         values = self.values[place]
         values = values * inside.view(*inside.shape, *[1] * (values.ndim - 2)).to(values.dtype)
         return {name: values, f"{name}_length": length}

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from danlu.data.examples import Examples
-from danlu.evaluate.baseline import Baseline, classical, trivial
-from danlu.evaluate.card import card
-from danlu.evaluate.evaluation import About, Evidence, evaluation
-from danlu.evaluate.report import html
-from danlu.evaluate.summary import summary
+from danlu.evaluation.baseline import Baseline, classical, trivial
+from danlu.evaluation.card import card
+from danlu.evaluation.judge import About, Evidence, evaluation
+from danlu.evaluation.report import html
+from danlu.evaluation.summary import summary
 from danlu.events import Event, Progress, Told, during
 from danlu.flow.material import Material
-from danlu.predict import Predictor
+from danlu.predictor import Predictor
 from danlu.recipe import Recipe
 from danlu.run import Run
-from danlu.train.machine import peak_memory_bytes
+from danlu.training.machine import peak_memory_bytes
 from danlu.words import Note, language
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from danlu.data.split import folds
-from danlu.evaluate.evaluation import cross_validation
-from danlu.evaluate.metrics import measure
+from danlu.evaluation.judge import cross_validation
+from danlu.evaluation.metrics import measure
 from danlu.events import Doing, Event
 from danlu.flow.fitting import calibrated_predictor, training_of
 from danlu.flow.material import Material
 from danlu.flow.prepare import prepared_for
-from danlu.predict import Predictor
+from danlu.predictor import Predictor
 from danlu.recipe import Recipe
-from danlu.train.loop import fit
-from danlu.train.machine import set_for
+from danlu.training.loop import fit
+from danlu.training.machine import set_for
 from danlu.words import Note
 
 

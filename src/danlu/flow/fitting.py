@@ -1,14 +1,14 @@
 """Fitting: a prepared model into the loop, and out of it as a calibrated predictor."""
 
 from danlu.data.loader import Loader
-from danlu.evaluate.calibrate import fit_temperature
+from danlu.evaluation.calibrate import fit_temperature
 from danlu.flow.material import Material
 from danlu.flow.prepare import Prepared
-from danlu.predict import Predictor
+from danlu.predictor import Predictor
 from danlu.recipe import Recipe
-from danlu.train.checkpoint import Checkpoints
-from danlu.train.loop import Training
-from danlu.train.plan import Plan
+from danlu.training.checkpoint import Checkpoints
+from danlu.training.loop import Training
+from danlu.training.plan import Plan
 
 
 def training_of(prepared: Prepared, plan: Plan, checkpoints: Checkpoints | None) -> Training:

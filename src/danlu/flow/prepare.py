@@ -19,9 +19,9 @@ from danlu.flow.material import Material
 from danlu.models.choose import choose
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
-from danlu.train.loop import Augment
-from danlu.train.machine import device_of, set_for, step_flops_per_row
-from danlu.train.plan import Plan, plan_of
+from danlu.training.loop import Augment
+from danlu.training.machine import device_of, set_for, step_flops_per_row
+from danlu.training.plan import Plan, plan_of
 from danlu.words import Note
 
 EVALUATION_SHARE = 0.1  # of a time limit, kept for calibration, test, baseline and report

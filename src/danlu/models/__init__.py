@@ -50,8 +50,8 @@ def family_for(name: str, modality: Modality) -> Family:
 def build(name: str, fields: Mapping[str, Any], shapes: Shapes) -> tuple[nn.Module, Frozen]:
     """The model and its config; its weights come from torch's generator, which the caller seeds.
 
-    `shapes` holds inputs that the family reads. Raises DanluError for an unknown family or field, or a value that
-    does not fit.
+    `shapes` holds inputs that the family reads. Raises DanluError for an unknown family or field, or a value
+    that does not fit.
     """
     family = family_named(name)
     config = validated(family.config, fields, where=f"model ({name})")

@@ -46,7 +46,10 @@ class Note:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Note":
         """The note that `to_json` wrote."""
-        fields = {k: cls.from_json(v) if isinstance(v, dict) and "code" in v else v for k, v in data["fields"].items()}
+        fields = {
+            k: cls.from_json(v) if isinstance(v, dict) and "code" in v else v
+            for k, v in data["fields"].items()
+        }
         return cls(data["code"], **fields)
 
     def __str__(self) -> str:
@@ -65,7 +68,20 @@ class Note:
 @cache
 def sentences() -> dict[str, tuple[str, str]]:
     """key → (English, Chinese), from the files beside this one."""
-    from danlu.words import checks, cli, codec, data, evaluate, flow, models, predict, recipe, report, run, train
+    from danlu.words import (
+        checks,
+        cli,
+        codec,
+        data,
+        evaluate,
+        flow,
+        models,
+        predict,
+        recipe,
+        report,
+        run,
+        train,
+    )
 
     areas = (checks, cli, codec, data, evaluate, flow, models, predict, recipe, report, run, train)
     joined: dict[str, tuple[str, str]] = {}

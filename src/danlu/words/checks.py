@@ -114,11 +114,17 @@ WORDS: dict[str, tuple[str, str]] = {
         "列“{column}”在 {percent} % 的行中都是 {value}",
     ),
     "checks.leak": (
-        'column "{column}" alone tells "{target}" almost perfectly ({metric} {score}, one half of {rows} training rows '
-        "predicted from the other). If it is not known when predictions are made, leave it out: "
-        "data.columns.{column}=ignore",
-        "仅凭列“{column}”就几乎能完全预测“{target}”（{metric} {score}，用 {rows} 行训练数据的一半预测另一半）。"
+        'column "{column}" alone tells "{target}" almost perfectly ({metric} {score}, one half of {rows} training '
+        "rows predicted from the other). {advice}",
+        "仅凭列“{column}”就几乎能完全预测“{target}”（{metric} {score}，用 {rows} 行训练数据的一半预测另一半）。{advice}",
+    ),
+    "checks.leak_column": (
+        "If it is not known when predictions are made, leave it out: data.columns.{column}=ignore",
         "如果预测时还不知道这一列，请去掉它：data.columns.{column}=ignore",
+    ),
+    "checks.leak_date": (
+        "Rows near in time are alike, so a random split flatters the model: cut by time with data.split.time={column}",
+        "时间相近的行彼此相似，随机划分会高估模型：请按时间划分，设置 data.split.time={column}",
     ),
     "checks.accuracy": ("accuracy", "准确率"),
     "checks.r2": ("R² of ranks", "秩的 R²"),

@@ -107,7 +107,7 @@ def _by_polars(chunk: bytes, dialect: Dialect, schema: dict[str, pl.DataType]) -
     try:
         frame = pl.read_csv(
             chunk, has_header=False, separator=dialect.delimiter, quote_char=dialect.quote, schema=schema
-        )
+        ).rechunk()  # columns in unlike chunks would be copied as a whole by what comes next
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return None
     # polars fills a short row with nulls: without a null in the last column there is no such row.

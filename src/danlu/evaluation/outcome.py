@@ -1,0 +1,47 @@
+"""Outcome: what was true and what was predicted. Knows nothing of models, files or metrics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+TargetKind = Literal["class", "labels", "number"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The truth and the prediction of one target on N rows.
+
+    kind      truth                                                    prediction
+    class     (N,) int64 index into `classes`; -1: never in training   (N, K) float64, rows sum to 1
+    labels    (N, K) 0 or 1                                            (N, K) float64, each by itself
+    number    (N,) float64, raw units                                  (N,) float64, raw units
+
+    `places` says where each row came from ("test.csv row 41"); `frame` holds its input columns, to show mistakes.
+    """
+
+    target: str
+    kind: TargetKind
+    classes: tuple[str, ...]
+    truth: np.ndarray
+    prediction: np.ndarray
+    places: Sequence[str]
+    frame: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @property
+    def decision(self) -> np.ndarray:
+        """What is answered: (N,) class index, (N, K) 0 or 1 at one half, or (N,) the number itself."""
+        if self.kind == "class":
+            return self.prediction.argmax(axis=1)
+        if self.kind == "labels":
+            return (self.prediction > 0.5).astype(np.int64)
+        return self.prediction
+
+    def predicted(self, prediction: np.ndarray) -> "Outcome":
+        """The same rows under another prediction."""
+        return replace(self, prediction=np.asarray(prediction, dtype=np.float64))

@@ -1,0 +1,169 @@
+"""Training: a recipe → a run folder, from top to bottom. Tells what happens as events; the value is the Run."""
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from danlu.data.examples import Examples
+from danlu.errors import DanluError
+from danlu.events import Event, Told, Trained, during
+from danlu.flow.assess import assessed
+from danlu.flow.cv import cross_validated
+from danlu.flow.fitting import calibrated_predictor, training_of
+from danlu.flow.material import Material, gathered
+from danlu.flow.prepare import Prepared, prepared_for
+from danlu.models import family_named
+from danlu.recipe import Recipe, validated
+from danlu.run import Run, new_folder, refuse_taken
+from danlu.tasks import task_named
+from danlu.training.checkpoint import Checkpoints
+from danlu.training.loop import Record, fit
+from danlu.training.machine import environment, halting, set_for
+from danlu.training.plan import Plan
+from danlu.words import Note
+
+
+def training(
+    recipe: Recipe, out: str | Path | None = None, rows: Examples | None = None
+) -> Generator[Event, None, Run]:
+    """Train what the recipe asks for into the folder `out`, a new one below runs/ where None.
+
+    `rows` are examples in memory, instead of the recipe's files.
+    """
+    began = time.monotonic()
+    folder = Path(out) if out else new_folder(_name(recipe))
+    refuse_taken(folder)
+    _refuse_unknown_names(recipe)
+    material = yield from gathered(recipe, rows)
+    run = Run.create(folder, recipe.located(Path.cwd()))
+    run.write("data", material.to_json())
+    run.write("environment", environment())
+    return (yield from _into(run, material, began))
+
+
+def resuming(folder: str | Path) -> Generator[Event, None, Run]:
+    """Go on with an interrupted run, so that it ends with the weights that it would have had.
+
+    Raises DanluError where the data, the recipe or what is fitted on the data are no longer the same.
+    """
+    began = time.monotonic()
+    run = Run.open(folder)
+    if run.finished:
+        yield Told(Note("run.already_finished", folder=str(run.folder), report=str(run.report_html)), "result")
+        return run
+    _refuse_other_recipe(run)
+    material = yield from gathered(run.recipe)
+    _refuse_other_data(run, material)
+    return (yield from _into(run, material, began))
+
+
+def _into(run: Run, material: Material, began: float) -> Generator[Event, None, Run]:
+    """Prepare, train and evaluate on the material, filling the run folder."""
+    prepared = yield from during(lambda progress: prepared_for(run.recipe, material, began, progress))
+    plan = _settled(run, prepared)
+    for note in prepared.notes:
+        yield Told(note)
+    timing = {"prepare": time.monotonic() - began}
+    with set_for(plan.threads):
+        yield from _fitted(run, prepared, plan)
+        timing["train"] = time.monotonic() - began - timing["prepare"]
+        predictor = calibrated_predictor(run.recipe, material, prepared)
+        predictor.save(run.model, prepared.config.model_dump(mode="json"))
+        cv = (yield from cross_validated(run.recipe, material)) if run.recipe.evaluate.cv else None
+        yield from assessed(run, material, predictor, timing, cv, began)
+    return run
+
+
+def _settled(run: Run, prepared: Prepared) -> Plan:
+    """Write what was prepared; in a resumed run, see that it is the same and take the plan as it was."""
+    codec = prepared.codec.to_json()
+    if (run.folder / "resolved.json").exists():
+        if run.read("codec") != codec:
+            then, now = run.read("environment")["versions"], environment()["versions"]
+            raise DanluError("run.versions_changed", folder=str(run.folder), then=str(then), now=str(now))
+        return Plan.model_validate(run.resolved["train"])
+    run.write("codec", codec)
+    if prepared.codec.tokenizer_json:
+        run.write_text("tokenizer.json", prepared.codec.tokenizer_json)
+    run.write("resolved", {"asked": run.recipe.model_dump(mode="json"), **prepared.to_json()})
+    return prepared.plan
+
+
+def _fitted(run: Run, prepared: Prepared, plan: Plan) -> Generator[Event, None, None]:
+    """Run the loop, logging and telling each record."""
+    checkpoints = Checkpoints(run.checkpoints)
+    steps = checkpoints.steps()
+    run.forget_metrics_after(steps[-1] if steps else 0)
+    with halting() as halt:
+        task = training_of(prepared, plan, checkpoints)
+        task.halt = halt
+        newest = None
+        for record in fit(task):
+            run.log(record.to_json())
+            newest = record.validation[plan.metric] if record.validation else newest
+            yield _told(record, plan, newest)
+    if task.state.stopped != "done":
+        yield Told(Note(f"flow.stopped_{task.state.stopped}", step=task.state.step))
+
+
+def _told(record: Record, plan: Plan, metric: float | None) -> Trained:
+    return Trained(
+        fraction=record.fraction,
+        step=record.step,
+        epoch=record.epoch,
+        loss=record.loss,
+        metric_name=plan.metric,
+        metric=metric,
+        best=record.best,
+        rows_per_s=record.rows_per_s,
+        remaining_s=record.remaining_s,
+    )
+
+
+def _refuse_unknown_names(recipe: Recipe) -> None:
+    """Before the data are read, which may take long."""
+    if recipe.task:
+        task_named(recipe.task)
+    if recipe.model.family != "auto":
+        validated(family_named(recipe.model.family).config, recipe.model.fields, f"model ({recipe.model.family})")
+
+
+def _refuse_other_recipe(run: Run) -> None:
+    if not (run.folder / "resolved.json").exists():
+        return
+    then, now = _flat(run.resolved["asked"]), _flat(run.recipe.model_dump(mode="json"))
+    for key in sorted(then.keys() | now.keys()):
+        if then.get(key) != now.get(key):
+            recipe = str(run.folder / "recipe.yaml")
+            raise DanluError(
+                "run.recipe_changed", recipe=recipe, key=key, then=str(then.get(key)), now=str(now.get(key))
+            )
+
+
+def _refuse_other_data(run: Run, material: Material) -> None:
+    if not (run.folder / "data.json").exists():
+        return
+    for then, now in zip(run.read("data")["files"], material.to_json()["files"], strict=False):
+        if then["sha256"] != now["sha256"]:
+            recipe = str(run.folder / "recipe.yaml")
+            raise DanluError(
+                "run.data_changed",
+                file=now["path"],
+                now=now["sha256"][:12],
+                then=then["sha256"][:12],
+                recipe=recipe,
+            )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _name(recipe: Recipe) -> str:
+    """What a run is called where nobody names it: its first file."""
+    first = recipe.data.files[0] if recipe.data.files else "run"
+    return Path(first.removeprefix("sample:")).name.split(".")[0]

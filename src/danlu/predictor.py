@@ -1,0 +1,215 @@
+"""Predictor: the only way in for all that comes after training. Same codec, same model, whoever asks."""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from danlu import models
+from danlu.data.codec import Codec
+from danlu.data.examples import ROW, Column, Examples
+from danlu.data.loader import evaluation_batches
+from danlu.data.read import examples_of, read, stream
+from danlu.data.split import labelled
+from danlu.data.store import Store
+from danlu.data.tally import Tally
+from danlu.errors import DanluError
+from danlu.evaluation.calibrate import calibrated as at_temperature
+from danlu.evaluation.judge import About, Evidence, evaluation
+from danlu.evaluation.outcome import Outcome
+from danlu.recipe import DataConfig
+from danlu.run import Run
+from danlu.tasks import TASKS, Supervised
+from danlu.tasks.heads import numbers
+
+ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model with all that turns raw rows into its tensors and its outputs into answers."""
+
+    task: Supervised
+    codec: Codec
+    module: nn.Module
+    family: str
+    temperatures: Mapping[str, float]  # target → what its logits are divided by
+    columns: Mapping[str, Column]
+    data: DataConfig
+
+    @classmethod
+    def load(cls, run: str | Path | Run) -> Self:
+        """The predictor of a run folder; raises DanluError where the run has no model yet."""
+        run = run if isinstance(run, Run) else Run.open(run)
+        path = run.model / "config.json"
+        if not path.is_file():
+            raise DanluError("run.unfinished", folder=str(run.folder), file="model/config.json")
+        config = json.loads(path.read_text(encoding="utf-8"))
+        tokenizer = run.folder / "tokenizer.json"
+        codec = Codec.from_json(
+            run.read("codec"), tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None
+        )
+        module, _ = models.build(config["family"], config["fields"], codec.shapes)
+        module.load_state_dict(load_file(run.model / "model.safetensors"))
+        columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
+        return cls(
+            TASKS[config["task"]],
+            codec,
+            module.eval(),
+            config["family"],
+            config["temperatures"],
+            columns,
+            run.recipe.data,
+        )
+
+    def save(self, folder: Path, fields: Mapping[str, Any]) -> None:
+        """Write weights and config.json (family, its fields, task, temperatures) into a run's `model` folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.detach().contiguous().cpu().clone() for k, v in self.module.state_dict().items()}
+        partial = folder / ".model.safetensors.partial"
+        save_file(weights, partial, metadata={"format": "pt"})
+        partial.replace(folder / "model.safetensors")
+        config = {
+            "family": self.family,
+            "fields": dict(fields),
+            "task": self.task.name,
+            "temperatures": dict(self.temperatures),
+        }
+        (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+
+    def at(self, temperatures: Mapping[str, float]) -> Self:
+        """The same predictor with probabilities at these temperatures."""
+        return replace(self, temperatures=temperatures)
+
+    def predict(self, rows: Any) -> pl.DataFrame:
+        """`prediction`, a probability per class, and the input columns, one row per given row.
+
+        `rows`: a file's name, polars or pandas DataFrame, list of dicts, dict of lists, one dict, numpy array, Pillow
+        images, a text or a list of texts. Raises DanluError where a row or a column does not fit.
+        """
+        tally = Tally()
+        if isinstance(rows, str | Path) and self._is_file(str(rows)):
+            answered = pl.concat(self.predict_stream(str(rows), tally=tally))
+        else:
+            answered = self.answers(examples_of(rows, self.data, self.columns), tally)
+        for note in tally.notes():
+            warnings.warn(str(note), stacklevel=2)
+        return answered
+
+    def predict_stream(self, source: str, rows: int = 8192, tally: Tally | None = None) -> Iterator[pl.DataFrame]:
+        """`predict` of a file (or "-", standard input) in pieces of `rows` rows, in constant memory.
+
+        What is unusual in the rows (values never seen, texts cut) is counted in `tally`.
+        """
+        for examples in stream(source, self.data, self.columns, rows):
+            yield self.answers(examples, tally)
+
+    def answers(self, examples: Examples, tally: Tally | None = None) -> pl.DataFrame:
+        """The predictions of typed rows beside their input columns."""
+        answered: dict[str, pl.Series] = {}
+        outputs = self.outputs(self.codec.encode(examples, with_targets=False, tally=tally))
+        single = len(self.codec.targets) == 1
+        for name in self.codec.targets:
+            answered |= self._columns(name, outputs[name], "" if single else f"_{name}")
+        inputs = examples.frame.drop(ROW)
+        inputs = inputs.rename({c: f"{c}_input" for c in inputs.columns if c in answered})
+        return pl.DataFrame(answered).hstack(inputs)
+
+    @torch.inference_mode()
+    def outputs(self, store: Store) -> dict[str, Tensor]:
+        """Raw outputs per target, (N, size) or (N, members, size), in the order of the store's rows."""
+        self.module.eval()
+        device = next(self.module.parameters()).device
+        parts: dict[str, list[Tensor]] = {name: [] for name in self.codec.targets}
+        order = []
+        for index, batch in evaluation_batches(store, ROWS_AT_ONCE):
+            order.append(index)
+            for name, value in self.module(batch.to(device).inputs).items():
+                parts[name].append(value.float().cpu())
+        if not order:
+            return {name: torch.zeros(0, t.size) for name, t in self.codec.targets.items()}
+        back = torch.cat(order).argsort()
+        return {name: torch.cat(values)[back] for name, values in parts.items()}
+
+    def outcomes(self, examples: Examples, calibrated: bool = True) -> list[Outcome]:
+        """What the model says of rows whose truth is known, per target, for `danlu.evaluation`."""
+        store = self.codec.encode(examples)
+        outputs = self.outputs(store)
+        places = [examples.origin.place(int(row)) for row in store.rows]
+        shown = examples.frame.select([c for c in self.codec.inputs if c in examples.frame.columns])
+        return [
+            Outcome(
+                target=name,
+                kind=target.kind,
+                classes=target.classes,
+                truth=self._truth(name, store.targets[name]),
+                prediction=self._prediction(name, outputs[name], calibrated),
+                places=places,
+                frame=shown,
+            )
+            for name, target in self.codec.targets.items()
+        ]
+
+    def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:
+        """The metrics of labelled files or rows, with 95 % intervals, in the form of report.json.
+
+        `data`: as for `predict`, or a list of files. Raises DanluError where a target column is missing.
+        """
+        files = files_of(data)
+        examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
+        examples, unlabelled = labelled(examples, list(self.codec.targets))
+        about = About(
+            name=", ".join(files) or "rows",
+            task=self.task.name,
+            family=self.family,
+            columns=self.columns,
+            rows={"test": len(examples)},
+            notes=[unlabelled] if unlabelled else [],
+            files=[vars(file) for file in examples.origin.files],
+        )
+        return evaluation([Evidence(outcome) for outcome in self.outcomes(examples)], about, samples)
+
+    def _prediction(self, name: str, outputs: Tensor, calibrated: bool = True) -> np.ndarray:
+        target = self.codec.targets[name]
+        if target.kind == "number":
+            return numbers(outputs, target.mean, target.scale).numpy()
+        temperature = self.temperatures.get(name, 1.0) if calibrated else 1.0
+        return at_temperature(outputs.numpy(), temperature, target.kind)
+
+    def _truth(self, name: str, encoded: Tensor) -> np.ndarray:
+        target = self.codec.targets[name]
+        return encoded.double().numpy() * target.scale + target.mean if target.kind == "number" else encoded.numpy()
+
+    def _columns(self, name: str, outputs: Tensor, suffix: str) -> dict[str, pl.Series]:
+        target = self.codec.targets[name]
+        values = self._prediction(name, outputs)
+        if target.kind == "number":
+            return {f"prediction{suffix}": pl.Series(values)}
+        classes = np.array(target.classes, dtype=object)
+        if target.kind == "class":
+            chosen = pl.Series(classes[values.argmax(1)], dtype=pl.String)
+        else:
+            chosen = pl.Series([list(classes[row > 0.5]) for row in values], dtype=pl.List(pl.String))
+        chances = {f"probability{suffix}_{c}": pl.Series(values[:, i]) for i, c in enumerate(target.classes)}
+        return {f"prediction{suffix}": chosen} | chances
+
+    def _is_file(self, text: str) -> bool:
+        """Whether a lone string names data rather than being the text to predict."""
+        return self.task.modality != "text" or Path(text).exists()
+
+
+def files_of(data: Any) -> list[str]:
+    """The files that `data` names; empty where it is rows in memory."""
+    if isinstance(data, str | Path):
+        return [str(data)]
+    if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
+        return [str(d) for d in data]
+    return []

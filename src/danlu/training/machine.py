@@ -1,0 +1,120 @@
+"""The machine: which device, what a step costs, and threads and random state set for the time of a run."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from danlu.data.store import Store
+from danlu.errors import DanluError
+from danlu.training.plan import cores
+
+PACKAGES = ("danlu", "torch", "numpy", "polars", "safetensors", "tokenizers", "scikit-learn", "Pillow")
+
+
+def device_of(wanted: str) -> str:
+    """`auto` is the first CUDA device, else Apple's, else the processor; raises DanluError where it is not there."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, number = wanted.partition(":")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if int(number or 0) >= there.get(kind, 0):
+        raise DanluError("train.no_device", wanted=wanted, there=", ".join(k for k, n in there.items() if n))
+    return wanted
+
+
+@torch.no_grad()
+def step_flops_per_row(model: nn.Module, store: Store) -> float:
+    """Floating-point operations of forward and backward per row, counted on a small batch (backward is twice forward)."""
+    rows = min(len(store), 8)
+    batch = store.batch(torch.arange(rows))
+    model.eval()
+    with FlopCounterMode(display=False) as counter:
+        model(batch.inputs)
+    return 3 * counter.get_total_flops() / rows
+
+
+@contextmanager
+def set_for(threads: int) -> Iterator[None]:
+    """Threads of a run; afterwards threads and torch's random state are as before."""
+    before = torch.get_num_threads()
+    state = torch.get_rng_state()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_rng_state(state)
+
+
+@contextmanager
+def halting() -> Iterator[Callable[[], bool]]:
+    """() → whether Ctrl-C or a polite kill has come; the second one interrupts as usual.
+
+    Python takes signals in the main thread only; elsewhere nothing is changed and the answer is always no.
+    """
+    import signal
+    import threading
+
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        asked.append(number)
+        for which, old in before.items():
+            signal.signal(which, old)
+
+    before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+    for which in before:
+        signal.signal(which, handle)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for which, old in before.items():
+            signal.signal(which, old)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for environment.json."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": cores(),
+        "memory_bytes": memory_bytes(),
+        "cuda": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def memory_bytes() -> int:
+    """Physical memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident size of this process so far."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

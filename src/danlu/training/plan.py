@@ -1,0 +1,197 @@
+"""The plan of a run: every training setting decided, with the reason for each that was. Knows nothing of tensors."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from danlu.errors import DanluError
+from danlu.recipe import EarlyStopping, Frozen, TrainConfig
+from danlu.words import Note
+
+# Some 10 ms of one core: below it a second thread gains little, and where another program wants that core it loses a
+# hundredfold, because every small kernel waits for both.
+STEP_FLOPS_PER_THREAD = 3e8
+FALLBACK: dict[str, Any] = {
+    "epochs": 20,
+    "batch_size": 64,
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.01,
+    "schedule": "cosine",
+    "warmup": 0.05,
+    "label_smoothing": 0.0,
+    "augment": False,
+    "early_stopping": False,
+    "metric": None,
+    "keep": "best",
+    "clip": None,
+    "precision": "float32",
+}
+
+
+class Plan(Frozen):
+    """Every setting of a run; `steps` is what is planned, `time_limit` seconds may end it before."""
+
+    steps: int
+    steps_per_epoch: int
+    time_limit: float | None
+    batch_size: int | None
+    batch_tokens: int | None
+    accumulate: int
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"]
+    learning_rate: float
+    momentum: float
+    betas: tuple[float, float]
+    weight_decay: float
+    l1: float
+    l2: float
+    schedule: Literal["constant", "linear", "cosine", "step"]
+    warmup: float  # share of the run
+    step_size: float
+    step_gamma: float
+    clip: float | None
+    label_smoothing: float
+    augment: bool
+    early_stopping: EarlyStopping | None
+    metric: str
+    keep: Literal["best", "last"]
+    evaluate_every: int
+    checkpoint_every: int | None
+    log_every: int
+    precision: Literal["float32", "bfloat16"]
+    threads: int
+    device: str
+    seed: int
+
+
+def plan_of(
+    asked: TrainConfig,
+    suited: Mapping[str, Any],
+    *,
+    rows: int,
+    validation_rows: int,
+    batches_of: Callable[[int | None, int | None], int],
+    flops_per_row: float,
+    metrics: tuple[str, ...],
+    device: str,
+    seed: int,
+) -> tuple[Plan, list[Note]]:
+    """The plan for `rows` training rows, and notes on what was derived.
+
+    `asked` wins over `suited` (what the family recommends), which wins over the fallback.
+    `batches_of(batch_size, batch_tokens)`: batches in an epoch. `flops_per_row`: of a step, forward and backward.
+    Raises DanluError for settings that exclude each other.
+    """
+    _refuse_contradictions(asked)
+    chosen = FALLBACK | dict(suited) | _given(asked)
+    batch_size = rows if chosen["batch_size"] == "full" else min(chosen["batch_size"], rows)
+    batches = batches_of(None if asked.batch_tokens else batch_size, asked.batch_tokens)
+    per_epoch = max(1, math.ceil(batches / asked.accumulate))
+    steps = asked.steps or chosen["epochs"] * per_epoch
+    metric = chosen["metric"] or ("accuracy" if "accuracy" in metrics and validation_rows >= 1000 else "loss")
+    if metric not in metrics:
+        raise DanluError("train.unknown_metric", metric=metric, valid=", ".join(metrics))
+    warmup = chosen["warmup"]
+    stopping = chosen["early_stopping"]
+    threads = asked.threads or threads_for(flops_per_row * rows / batches)
+    plan = Plan(
+        **_kept(asked),
+        steps=steps,
+        steps_per_epoch=per_epoch,
+        batch_size=None if asked.batch_tokens else batch_size,
+        optimizer=chosen["optimizer"],
+        learning_rate=chosen["learning_rate"],
+        weight_decay=chosen["weight_decay"],
+        l1=chosen.get("l1", 0.0),
+        l2=chosen.get("l2", 0.0),
+        schedule=chosen["schedule"],
+        warmup=warmup if warmup < 1 else min(warmup / steps, 1.0),
+        clip=chosen["clip"],
+        label_smoothing=chosen["label_smoothing"],
+        augment=bool(chosen["augment"]),
+        early_stopping=EarlyStopping.model_validate(stopping) if stopping else None,
+        metric=metric,
+        keep=chosen["keep"],
+        evaluate_every=asked.evaluate_every or _evaluate_every(steps, per_epoch, validation_rows, rows),
+        log_every=max(1, min(per_epoch, steps // 200)),
+        precision="float32" if chosen["precision"] == "auto" else chosen["precision"],
+        threads=threads,
+        device=device,
+        seed=seed,
+    )
+    if plan.optimizer == "lbfgs" and (plan.batch_size != rows or plan.accumulate != 1):
+        raise DanluError("train.lbfgs_batch", batch_size=str(plan.batch_size), rows=rows)
+    return plan, _notes(plan)
+
+
+def threads_for(step_flops: float) -> int:
+    """Threads that a step of so many floating-point operations can use: one below the cost of waking a second."""
+    return max(1, min(cores(), int(step_flops // STEP_FLOPS_PER_THREAD)))
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _given(asked: TrainConfig) -> dict[str, Any]:
+    set_by_user = asked.model_dump(exclude_unset=True)
+    return {k: v for k, v in set_by_user.items() if v is not None and not (k == "precision" and v == "auto")}
+
+
+def _kept(asked: TrainConfig) -> dict[str, Any]:
+    same = (
+        "time_limit",
+        "batch_tokens",
+        "accumulate",
+        "momentum",
+        "betas",
+        "step_size",
+        "step_gamma",
+        "checkpoint_every",
+    )
+    return {name: getattr(asked, name) for name in same}
+
+
+def _refuse_contradictions(asked: TrainConfig) -> None:
+    for one, other in (("epochs", "steps"), ("batch_size", "batch_tokens")):
+        if getattr(asked, one) is not None and getattr(asked, other) is not None:
+            raise DanluError("train.either_or", one=one, other=other)
+
+
+def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int) -> int:
+    """Steps between validations: an epoch, more often in a long epoch, less often where epochs are tiny."""
+    cost_in_steps = max(1.0, per_epoch * validation_rows / max(rows, 1) / 3)  # a forward pass is a third of a step
+    rarely = math.ceil(cost_in_steps / 0.1)  # validation takes at most a tenth of the time …
+    if per_epoch >= 1000:
+        return max(per_epoch // 4, min(rarely, per_epoch))
+    whole = max(1, round(min(rarely, steps / 20) / per_epoch))  # … unless that leaves fewer than 20 validations
+    return min(steps, whole * per_epoch)
+
+
+def _notes(plan: Plan) -> list[Note]:
+    epochs = plan.steps / plan.steps_per_epoch
+    limit = Note("train.plan_limit", seconds=round(plan.time_limit)) if plan.time_limit else Note("train.plan_no_limit")
+    size = plan.batch_size or plan.batch_tokens
+    unit = Note("train.rows" if plan.batch_size else "train.tokens")
+    return [
+        Note(
+            "train.plan",
+            steps=plan.steps,
+            epochs=round(epochs, 1),
+            size=size,
+            unit=unit,
+            optimizer=plan.optimizer,
+            learning_rate=f"{plan.learning_rate:.3g}",
+            schedule=plan.schedule,
+            limit=limit,
+        ),
+        Note(
+            "train.machine",
+            device=plan.device,
+            threads=plan.threads,
+            precision=plan.precision,
+            metric=plan.metric,
+        ),
+    ]
