@@ -32,10 +32,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "A checkpoint of this step is kept too.",
         "按您的要求在第 {step} 步停止；已学到的内容会照常评估并保存，这一步的检查点也会保留。",
     ),
-    "flow.calibrated": (
-        "probabilities calibrated on the validation rows: temperature {temperature} for {target}",
-        "已用验证集校准概率：{target} 的温度为 {temperature}",
-    ),
     "flow.evaluating": ("evaluating", "评估中"),
     "flow.baseline": ("training the baseline for comparison", "训练对照用的基线模型"),
     "flow.fold": ("cross-validation, fold {fold} of {folds}", "交叉验证，第 {fold}/{folds} 折"),
