@@ -254,3 +254,8 @@ def test_warnings_come_first_and_progress_is_told():
     )
     assert [f.level for f in findings] == ["warning", "info"]
     assert told == [(i, told[0][1]) for i in range(told[0][1])]
+
+
+def test_a_target_that_never_changes_makes_no_leak():
+    examples = clean(price=(np.ones(ROWS), "number"))
+    assert "leak" not in found(examples, "price", classification=False)

@@ -115,9 +115,9 @@ def test_an_unshuffled_loader_keeps_the_order_of_the_rows():
 
 
 def test_batches_larger_than_one_gather_hold_the_right_rows():
-    store = dense_store(600, width=2000)  # 128 rows of 8 kB make one gather
-    batches = list(Loader(store, 100, None, seed=1).batches(0, 2))
-    assert list(chain(*rows_of(batches))) == (epoch_order(600, 1, 0)[200:] + 1000).tolist()
+    store = dense_store(1200, width=500)  # 520 rows of 2 kB make one gather: five batches
+    batches = list(Loader(store, 100, None, seed=1).batches(0, 7))
+    assert list(chain(*rows_of(batches))) == (epoch_order(1200, 1, 0)[700:] + 1000).tolist()
 
 
 @few

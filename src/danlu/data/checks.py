@@ -24,11 +24,10 @@ UNEQUAL = 3  # times the rows of the smallest class: from here on the shares are
 LOPSIDED = 0.9  # share of the largest class beyond which always answering it looks accurate
 FAR_OUT = 50  # spreads (of the middle half) from the median: no measured quantity, rather a slip or a code like 99999
 FEW = 0.001  # share of the rows: more of them that far out are the nature of the column
-LONG_TEXT = 20_000  # characters, about 4,000 tokens: longer than what a text model here reads at once
+LONG_TEXT = 20_000  # bytes, 4,000 tokens or more: longer than what a text model here reads at once
 SAMPLE = 100_000  # rows from which a quantile or a commonest value is estimated before rows are counted
 
 Level = Literal["info", "warning", "error"]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -53,14 +53,14 @@ def r2_alone(column: pl.Series, truth: Floats, half: Mask) -> float:
     """R², on the rows outside `half`, of interpolating between the means that each value has within."""
     x = _numbers(column)
     fitted, scored = half & ~np.isnan(x), ~half & ~np.isnan(x)
-    if not fitted.any():
+    errors_without = ((truth - truth[half].mean())[~half] ** 2).sum()
+    if not fitted.any() or errors_without == 0:
         return 0.0
     values, place = np.unique(x[fitted], return_inverse=True)
     means = np.bincount(place, truth[fitted]) / np.bincount(place)
     answer = np.full(len(x), truth[half].mean())  # where the column is missing it tells nothing
-    residual = truth[~half] - answer[~half]
     answer[scored] = np.interp(x[scored], values, means)
-    return 1 - float(((truth - answer)[~half] ** 2).sum() / (residual**2).sum())
+    return 1 - float(((truth - answer)[~half] ** 2).sum() / errors_without)
 
 
 def _trivial_errors(classes: Labels, half: Mask) -> float:
