@@ -87,6 +87,10 @@ DATE_FORMATS: tuple[str, ...] = (
 )
 
 
+# Those of dates that had a dtype of their own in training: only these are the same for all the world.
+ISO_FORMATS = tuple(form for form in DATE_FORMATS if form.startswith("%Y-%m-%d"))
+
+
 def dates(series: pl.Series, form: str) -> pl.Series:
     """Datetimes of cells written in the strptime format `form`, in UTC where it has a zone; null where one
     does not."""
@@ -164,7 +168,8 @@ def _text(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Ser
 
 def _date(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
     if series.dtype == pl.String:
-        return dates(cells(series, missing), column.format or DATE_FORMATS[0])
+        shown = cells(series, missing)
+        return dates(shown, column.format or max(ISO_FORMATS, key=lambda form: dates(shown, form).count()))
     if series.dtype.is_integer() and column.format:
         return dates(series.cast(pl.String), column.format)
     if not isinstance(series.dtype, pl.Date | pl.Datetime):

@@ -62,7 +62,7 @@ class Look:
         return str(self.cells[0])[:_SHOWN]
 
 
-def look(series: pl.Series, missing: tuple[str, ...]) -> Look:
+def _look(series: pl.Series, missing: tuple[str, ...]) -> Look:
     """The look of a text column."""
     shown = cells(_sample(series), missing).drop_nulls()
     cell = pl.col("cell")
@@ -158,7 +158,7 @@ def _day_number(series: pl.Series) -> Column | None:
 
 
 def _string_column(series: pl.Series, missing: tuple[str, ...]) -> Column:
-    seen = look(series, missing)
+    seen = _look(series, missing)
     if seen.distinct <= 1 and (single := _single_value(series, missing)):
         return single
     return (
@@ -174,7 +174,7 @@ def _string_column(series: pl.Series, missing: tuple[str, ...]) -> Column:
 
 def _single_value(series: pl.Series, missing: tuple[str, ...]) -> Column | None:
     """The column where all rows, not only the sample, have one value; None for the path of an image."""
-    values = cells(series, missing).drop_nulls().unique()
+    values = cells(series.unique(), missing).drop_nulls().unique()
     if len(values) > 1 or share(image_path_flags(values)) == 1.0:
         return None
     if two := verbatim_column(series):
@@ -186,7 +186,7 @@ def _single_value(series: pl.Series, missing: tuple[str, ...]) -> Column | None:
 def verbatim_column(series: pl.Series) -> Column | None:
     """A category of two values of which one means missing elsewhere, such as 有 and 无, or + and -; else
     None."""
-    values = category(series, (), verbatim=True).drop_nulls().unique().sort().to_list()
+    values = category(series.unique(), (), verbatim=True).drop_nulls().unique().sort().to_list()
     opposites = [value for value in values if value not in MISSING or value in ("-", "无", "空", "None", "?")]
     if len(values) != 2 or len(opposites) != 2 or len(series) < 4:
         return None
@@ -263,7 +263,7 @@ def _written_sequence_column(seen: Look, name: str) -> Column | None:
 def plain_column(series: pl.Series, missing: tuple[str, ...]) -> Column:
     """The text column as text, category or ignored: for one whose cells do not keep what the first ones
     promise."""
-    return _prose_or_category(series, look(series, missing))
+    return _prose_or_category(series, _look(series, missing))
 
 
 def _prose_or_category(series: pl.Series, seen: Look) -> Column:

@@ -41,7 +41,7 @@ def gathered_rows(names: Sequence[str], ask: Ask, progress: Progress | None) -> 
     reads = _all_read(sources, ask, progress)
     mixed = _mixed_columns(reads)
     if mixed and any(source.format in ("csv", "tsv") for source in sources):
-        # Numbers at first and texts later: the first must be kept as they are written.
+        # Numbers or dates at first and texts later: the first must be kept as they are written.
         reads = _all_read(sources, replace(ask, as_text=ask.as_text | mixed), progress)
     _check_same_columns(reads)
     files: list[SourceFile] = []
@@ -175,15 +175,15 @@ def _holds_image_paths(series: pl.Series) -> bool:
 
 
 def _mixed_columns(reads: Sequence[_Read]) -> frozenset[str]:
-    """Columns that are numbers in some parts and texts in others."""
-    texts, numbers = set(), set()
+    """Columns that are numbers or dates in some parts and texts in others."""
+    texts, others = set(), set()
     for table in (table for read in reads for table in read.tables):
         for name, dtype in table.frame.schema.items():
             if dtype == pl.String:
                 texts.add(name)
-            elif dtype.is_numeric():
-                numbers.add(name)
-    return frozenset(texts & numbers)
+            elif dtype.is_numeric() or dtype.is_temporal():
+                others.add(name)
+    return frozenset(texts & others)
 
 
 def _check_same_columns(reads: Sequence[_Read]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from danlu.data.cast import category
-from danlu.data.columns import input_column, look, number_format, set_column, verbatim_column, written_format
+from danlu.data.columns import input_column, number_format, set_column, verbatim_column, written_format
 from danlu.data.examples import ROW, Column
 from danlu.data.formats import samples
 from danlu.errors import DanluError
@@ -118,14 +118,13 @@ def _numeric_target(series: pl.Series) -> Column:
 def _string_target(series: pl.Series, missing: tuple[str, ...]) -> Column:
     """Classes, unless the texts are numbers with many values; words for missing are classes where they are
     needed."""
-    texts = category(series, (), verbatim=True)
-    seen = look(texts, missing)
-    if seen.distinct < 2 and (two := verbatim_column(texts)):
+    answers = category(series.unique(), missing).drop_nulls().unique()
+    if len(answers) < 2 and (two := verbatim_column(series)):
         return two
-    form = number_format(seen.cells) if seen.distinct > MAX_CLASSES else None
+    form = number_format(answers) if len(answers) > MAX_CLASSES else None
     if form:
-        return Column(series.name, "number", Note("data.kind.target_amount", distinct=seen.distinct), form)
-    return Column(series.name, "category", Note("data.kind.target_classes", distinct=seen.distinct))
+        return Column(series.name, "number", Note("data.kind.target_amount", distinct=len(answers)), form)
+    return Column(series.name, "category", Note("data.kind.target_classes", distinct=len(answers)))
 
 
 # Tasks ----------------------------------------------------------------------------------------------------

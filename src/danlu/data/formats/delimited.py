@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from danlu.data.cast import cells
+from danlu.data.cast import cells, dates
 from danlu.data.examples import ROW
 from danlu.data.formats.dialect import Dialect, detected_dialect
 from danlu.data.formats.encoding import Utf8Reader
@@ -61,9 +61,9 @@ def _parsed(buffer: bytes, dialect: Dialect, ask: Ask, final: bool) -> _Parsed:
     end = len(buffer) if final else _row_end(buffer, dialect.quote)
     frame = _by_polars(buffer[:end], dialect, dialect.schema)
     if frame is not None:
-        return _Parsed(frame, [], buffer[end:])
+        return _Parsed(_with_dates(frame, dialect, ask), [], buffer[end:])
     texts = _as_texts(buffer, dialect, final)
-    return replace(texts, frame=_narrowed(texts.frame, dialect, ask))
+    return replace(texts, frame=_with_dates(_narrowed(texts.frame, dialect, ask), dialect, ask))
 
 
 def _as_texts(buffer: bytes, dialect: Dialect, final: bool) -> _Parsed:
@@ -159,6 +159,16 @@ def _narrowed(texts: pl.DataFrame, dialect: Dialect, ask: Ask) -> pl.DataFrame:
     text."""
     numeric = ((name, dtype) for name, dtype in dialect.schema.items() if dtype != pl.String)
     return texts.with_columns(_numbers(texts[name], dtype, ask.missing) for name, dtype in numeric)
+
+
+def _with_dates(frame: pl.DataFrame, dialect: Dialect, ask: Ask) -> pl.DataFrame:
+    """`frame` with ISO dates as dates, which take half the memory of their texts; columns with others are left."""
+    columns = []
+    for name, form in dialect.dates.items():
+        present = cells(frame[name], ask.missing)
+        times = dates(present, form)
+        columns += [times] if times.null_count() == present.null_count() else []
+    return frame.with_columns(columns)
 
 
 def _numbers(series: pl.Series, dtype: pl.DataType, missing: tuple[str, ...]) -> pl.Series:

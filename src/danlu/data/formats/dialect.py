@@ -25,16 +25,26 @@ _SAMPLE = 1 << 18  # bytes
 _ROWS = 1000
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*")
+_DATES = {
+    "%Y-%m-%d": re.compile(r"\d{4}-\d\d-\d\d"),
+    "%Y-%m-%d %H:%M:%S": re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+    "%Y-%m-%dT%H:%M:%S": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"),
+}
 _CODE = re.compile(r"\s*[+-]?0\d+\s*")  # 007 is no number
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the file is written. `schema` gives each column the dtype that its first rows have."""
+    """How the file is written.
+
+    `schema` gives each column the dtype that its first rows have: Int64, Float64 or String; `dates` the strptime
+    format of those texts that are ISO dates.
+    """
 
     delimiter: str
     quote: str | None
     schema: dict[str, pl.DataType]
+    dates: dict[str, str]
     header_bytes: int  # length of the header row; 0 where there is none
 
     @property
@@ -63,8 +73,10 @@ def detected_dialect(head: bytes, ask: Ask, prefers_tab: bool = False) -> Dialec
     rows = [row for row in islice(reader, _ROWS) if len(row) == len(first)]
     named = _is_header(first, rows)
     names = _unique_names(first if named else [""] * len(first))
-    schema = {name: _dtype(name, [row[i] for row in rows], ask) for i, name in enumerate(names)}
-    return Dialect(delimiter, quote, schema, len(header.encode()) if named else 0)
+    columns = {name: _present(name, [row[i] for row in rows], ask) for i, name in enumerate(names)}
+    schema = {name: _dtype(present) for name, present in columns.items()}
+    dates = {name: form for name, present in columns.items() if (form := _date_format(present))}
+    return Dialect(delimiter, quote, schema, dates, len(header.encode()) if named else 0)
 
 
 def _reader(lines: list[str], delimiter: str, quote: str | None) -> "Reader":
@@ -120,11 +132,23 @@ def _variants(name: str) -> Iterator[str]:
     yield from (f"{name}_{repeat}" for repeat in range(2, 1_000_000))
 
 
-def _dtype(name: str, values: list[str], ask: Ask) -> pl.DataType:
+def _present(name: str, values: list[str], ask: Ask) -> list[str]:
+    """The values that speak for a dtype: none where the column is asked for as text."""
+    if name in ask.as_text:
+        return []
+    return [v for v in values if v.strip() not in MISSING and v.strip() not in ask.missing]
+
+
+def _dtype(present: list[str]) -> pl.DataType:
     """Int64 or Float64 where all values are plain numbers, else String."""
-    present = [v for v in values if v.strip() not in MISSING and v.strip() not in ask.missing]
-    if name in ask.as_text or not present or any(_CODE.fullmatch(v) for v in present):
+    if not present or any(_CODE.fullmatch(v) for v in present):
         return pl.String()
     if all(_WHOLE.fullmatch(v) for v in present):
         return pl.Int64()
     return pl.Float64() if all(_NUMBER.fullmatch(v) for v in present) else pl.String()
+
+
+def _date_format(present: list[str]) -> str | None:
+    """The ISO format in which all values are written."""
+    fits = (form for form, pattern in _DATES.items() if all(pattern.fullmatch(v) for v in present))
+    return next(fits, None) if present else None
