@@ -82,4 +82,4 @@ def test_task_trains_evaluates_and_predicts_alike_after_loading(tmp_path, task, 
         assert measured["accuracy"] == pytest.approx(right)
     else:
         error = (answers["prediction"] - rows["target"]).abs().mean()
-        assert measured["mae"] == pytest.approx(error, rel=1e-5)
+        assert measured["mae"] == pytest.approx(error, rel=1e-5, abs=1e-6)

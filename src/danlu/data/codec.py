@@ -79,11 +79,12 @@ class Codec:
 
         `robust`: numbers are centred on the median and those far out drawn in; else mean and deviation, so
         that the coefficients of a linear model can be told in raw units.
+        `goal` is that of a lone target; each of several is what its column's kind says.
         Raises DanluError where a target does not fit the goal or no column can be read.
         """
         _require(train, targets)
         frame, rows, taken = train.frame, Rows.of(train, Tally()), reads[modality]
-        fitted_targets = {name: _fitted_target(frame[name], name, goal, rows) for name in targets}
+        fitted_targets = {name: _fitted_target(train, name, goal if len(targets) == 1 else None, rows) for name in targets}
         readable = {c.name: c for c in train.columns.values() if c.name not in targets and c.kind != "ignore"}
         columns, unused = _columns_by_input(frame, readable.values(), taken)
         kinds = {name: readable[name].kind for name in columns["numbers"]}
@@ -242,9 +243,12 @@ def _fitted(
     return fitted, said + notes
 
 
-def _fitted_target(series: pl.Series, name: str, goal: Goal, rows: Rows) -> Target:
+def _fitted_target(train: Examples, name: str, goal: Goal | None, rows: Rows) -> Target:
+    """The target of a column; without a goal, as one of several, it is what the column's kind says."""
+    series = train.frame[name]
     _refuse_missing(series, name, rows)
-    return fit_target(series, name, goal)
+    by_kind: Goal = "regression" if train.columns[name].kind in ("number", "date") else "classification"
+    return fit_target(series, name, goal or by_kind)
 
 
 def _encoded_target(target: Target, series: pl.Series, rows: Rows) -> Tensor:

@@ -24,12 +24,13 @@ _TARGET_NAMES = (*_CLASS_NAMES[:3], "target", "y", *_CLASS_NAMES[4:], "目标", 
 def infer_columns(frame: pl.DataFrame, config: DataConfig, task: str | None = None) -> dict[str, Column]:
     """Kind and reason of every column of `frame` (ROW aside), those set in `config.columns` as set.
 
-    Targets are never ignored; `task` decides where a target could be classes or amounts. Raises DanluError
-    where `config.columns` names a column that is not there.
+    Targets are never ignored; `task` decides where a lone target could be classes or amounts, each of several is what
+    its values say. Raises DanluError where `config.columns` names a column that is not there.
     """
     names = [name for name in frame.columns if name != ROW]
     _check_known(config.columns, names)
     targets = config.target or _sure_targets(names, config)
+    task = task if len(targets) == 1 else None
     columns = {}
     for name in names:
         if name in config.columns:
