@@ -178,17 +178,20 @@ def predict(
         raise DanluError("cli.one_input")
 
     from danlu import api, output
+    from danlu.data.tally import Tally
 
     file = output.writable(out) if out else None
     rows = [_json_row(given) for given in row] if row else text
-    predictor = api.load(run)
-    frames = iter([predictor.predict(rows)]) if rows else predictor.predict_stream(str(data))
+    predictor, tally = api.load(run), Tally()
+    frames = iter([predictor.predict(rows)]) if rows else predictor.predict_stream(str(data), tally=tally)
     if file:
         output.write_file(frames, file)
     elif sys.stdout.isatty():
         _print(output.preview(frames, shutil.get_terminal_size().columns))
     else:
         output.write_standard_output(frames)
+    for note in tally.notes():
+        print(note, file=sys.stderr)
 
 
 @_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")
