@@ -21,9 +21,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: venv
-	$(DANLU) train sample:digits --model cnn --out runs/digits
-	$(DANLU) train sample:breast_cancer --out runs/breast_cancer
-	$(DANLU) train sample:diabetes --out runs/diabetes
+	$(DANLU) train sample:digits --model cnn
+	$(DANLU) train sample:breast_cancer
+	$(DANLU) train sample:diabetes
 	$(DANLU) runs
 
 test: lint

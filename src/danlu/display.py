@@ -10,13 +10,15 @@ from collections.abc import Generator
 from typing import Any, Protocol, TextIO, TypeVar
 
 from danlu.events import Doing, Event, Told, Trained
+from danlu.layout import cells, cut
 from danlu.words import say
 
 T = TypeVar("T")
 
 LINE_EVERY_S = 3.0  # a log gets at most one line of progress in so many seconds
 DRAW_EVERY_S = 0.1  # a terminal or notebook is redrawn at most so often
-BAR_WIDTH = 12
+GAP = "  "
+LEAST_BAR, WIDEST_BAR = 6, 20  # cells
 
 
 class Display(Protocol):
@@ -79,7 +81,7 @@ class Lines:
         if isinstance(event, Told):
             self._print(marked(event))
         elif time.monotonic() - self._said_at >= LINE_EVERY_S or _ends(event):
-            self._print("  ".join(progress_parts(event).values()))
+            self._print(GAP.join(progress_parts(event).values()))
 
     def close(self) -> None:
         """Nothing is left to do."""
@@ -166,19 +168,23 @@ def progress_parts(event: Doing | Trained) -> dict[str, str]:
 
 
 def fitted(event: Doing | Trained, width: int) -> str:
-    """The progress line with a bar, in at most `width` terminal cells: what matters least gives way first."""
-    from rich.cells import cell_len, set_cell_size
+    """The progress line with a bar, in less than `width` terminal cells: what matters least gives way first."""
+    parts, fraction = progress_parts(event), _fraction(event)
+    for name in ("best", "epoch"):
+        if _room(parts, width) < LEAST_BAR:
+            parts.pop(name, None)
+    room = _room(parts, width)
+    if fraction is not None and room >= LEAST_BAR:
+        parts = {"bar": bar(fraction, min(room, WIDEST_BAR))} | parts
+    for name in ("count", "speed", "left"):
+        if _room(parts, width) < -len(GAP):
+            parts.pop(name, None)
+    return cut(GAP.join(parts.values()), width - 1)
 
-    parts = progress_parts(event)
-    fraction = _fraction(event)
-    if fraction is not None:
-        parts = {"bar": bar(fraction, BAR_WIDTH)} | parts
-    for name in ("best", "epoch", "bar", "count", "speed"):
-        if cell_len("  ".join(parts.values())) < width:
-            break
-        parts.pop(name, None)
-    line = "  ".join(parts.values())
-    return line if cell_len(line) < width else set_cell_size(line, width - 1)
+
+def _room(parts: dict[str, str], width: int) -> int:
+    """Cells that are left for one more part."""
+    return width - 1 - cells(GAP.join(parts.values())) - len(GAP)
 
 
 def bar(fraction: float, width: int) -> str:
@@ -205,7 +211,7 @@ def _training_parts(event: Trained) -> dict[str, str]:
         "loss": say("display.loss", loss=f"{event.loss:.4g}"),
     }
     if event.metric is not None:
-        parts["metric"] = f"{event.metric_name} {event.metric:.4g}"
+        parts["metric"] = say("display.metric", name=event.metric_name, value=f"{event.metric:.4g}")
     if event.best is not None:
         parts["best"] = say("display.best", best=f"{event.best:.4g}")
     parts["speed"] = say("display.speed", rows=_short_count(event.rows_per_s))
@@ -233,7 +239,7 @@ def _ends(event: Doing | Trained) -> bool:
 def _html_progress(event: Doing | Trained) -> str:
     fraction = _fraction(event)
     value = "" if fraction is None else f' value="{fraction:.4f}"'
-    text = html.escape("  ".join(progress_parts(event).values()))
+    text = html.escape(GAP.join(progress_parts(event).values()))
     return f'<div><progress max="1"{value}></progress> <code>{text}</code></div>'
 
 

@@ -53,6 +53,15 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 
 
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` cells, ending in "…" where something is left out."""
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
 def _pieces(text: str) -> list[str]:
     """Pieces between which a line may break: words with the space before them, single Chinese characters."""
     pieces: list[str] = []

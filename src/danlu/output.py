@@ -11,13 +11,13 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from danlu.errors import DanluError
-from danlu.layout import cells, columns
+from danlu.layout import cells, columns, cut
 from danlu.words import say
 
 Target = Path | BinaryIO
 
 PREVIEW_ROWS = 20
-LONGEST_CELL = 40
+LONGEST_CELL = 40  # terminal cells
 BETWEEN_LABELS = "|"  # the mark by which `danlu.data` divides a cell of several labels
 
 
@@ -94,9 +94,9 @@ def _fitting(cells_by_column: dict[str, list[str]], width: int) -> list[list[str
 
 
 def _cell(value: Any) -> str:
-    """A value on one line of at most LONGEST_CELL characters."""
+    """A value on one short line."""
     text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
-    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    return cut(text, LONGEST_CELL)
 
 
 def _lazy(frames: Iterator[pl.DataFrame]) -> pl.LazyFrame:

@@ -129,8 +129,8 @@ def test_log_says_nothing_of_work_that_is_done_at_once(time: Clock) -> None:
 
 
 def test_progress_line_tells_loss_metric_speed_and_time_left() -> None:
-    assert fitted(trained(), 80) == "━━━━━━╌╌╌╌╌╌   50%  loss 0.25  accuracy 0.9  12.3k rows/s  1m01s left"
-    assert "epoch 1.5  loss 0.25  accuracy 0.9  best 0.95  12.3k rows/s" in fitted(trained(), 100)
+    assert fitted(trained(), 80) == "━━━━━━╌╌╌╌╌   50%  loss 0.25  validation accuracy 0.9  12.3k rows/s  1m01s left"
+    assert "epoch 1.5  loss 0.25  validation accuracy 0.9  best 0.95  12.3k rows/s" in fitted(trained(), 100)
 
 
 @settings(max_examples=200, deadline=None)

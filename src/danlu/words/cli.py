@@ -170,6 +170,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "display.warning": ("! {note}", "！{note}"),
     "display.epoch": ("epoch {epoch}", "第 {epoch} 轮"),
     "display.loss": ("loss {loss}", "损失 {loss}"),
+    "display.metric": ("validation {name} {value}", "验证 {name} {value}"),
     "display.best": ("best {best}", "最佳 {best}"),
     "display.speed": ("{rows} rows/s", "{rows} 行/秒"),
     "display.left": ("{time} left", "还需 {time}"),
