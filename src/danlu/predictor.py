@@ -99,7 +99,8 @@ class Predictor:
         if isinstance(rows, str | Path) and self._is_file(str(rows)):
             answered = pl.concat(self.predict_stream(str(rows), tally=tally))
         else:
-            answered = self.answers(examples_of(rows, self.data, self.columns), tally)
+            every_row = self.data.model_copy(update={"max_bad_rows": 0.0})
+            answered = self.answers(examples_of(rows, every_row, self.columns), tally)
         for note in tally.notes():
             warnings.warn(str(note), stacklevel=2)
         return answered
@@ -107,9 +108,12 @@ class Predictor:
     def predict_stream(self, source: str, rows: int = 8192, tally: Tally | None = None) -> Iterator[pl.DataFrame]:
         """`predict` of a file (or "-", standard input) in pieces of `rows` rows, in constant memory.
 
-        What is unusual in the rows (values never seen, texts cut) is counted in `tally`.
+        What is unusual in the rows (values never seen, texts cut, rows left out because a cell cannot be read) is
+        counted in `tally`. Raises DanluError where more rows are unreadable than `data.max_bad_rows` allows.
         """
         for examples in stream(source, self.data, self.columns, rows):
+            for bad in examples.origin.bad_rows if tally else ():
+                tally.add("predict.left_out", "", 1, str(bad.reason))
             yield self.answers(examples, tally)
 
     def answers(self, examples: Examples, tally: Tally | None = None) -> pl.DataFrame:
