@@ -109,6 +109,7 @@ class Terminal:
 
         if isinstance(event, Told):
             style = {"info": "", "warning": "yellow", "result": "bold"}[event.level]
+            self._live.update("")  # what was under way is done
             self._console.print(Text(marked(event), style=style))
         elif time.monotonic() - self._drawn_at >= DRAW_EVERY_S:
             line = fitted(event, self._console.width)
