@@ -112,8 +112,9 @@ class Predictor:
         counted in `tally`. Raises DanluError where more rows are unreadable than `data.max_bad_rows` allows.
         """
         for examples in stream(source, self.data, self.columns, rows):
-            for bad in examples.origin.bad_rows if tally else ():
-                tally.add("predict.left_out", "", 1, str(bad.reason))
+            if tally is not None:
+                for bad in examples.origin.bad_rows:
+                    tally.add("predict.left_out", "", 1, str(bad.reason))
             yield self.answers(examples, tally)
 
     def answers(self, examples: Examples, tally: Tally | None = None) -> pl.DataFrame:
