@@ -25,9 +25,20 @@ FALLBACK: dict[str, Any] = {
     "early_stopping": False,
     "metric": None,
     "keep": "best",
-    "clip": None,
     "precision": "float32",
 }
+
+
+# What hangs on the optimizer: where the recipe names another than the family's, these stand for the family's values.
+BY_OPTIMIZER: dict[str, dict[str, Any]] = {
+    "adamw": {"learning_rate": 3e-3},
+    "adam": {"learning_rate": 3e-3, "weight_decay": 0.0},
+    "rmsprop": {"learning_rate": 1e-3, "weight_decay": 0.0},
+    "sgd": {"learning_rate": 0.05, "weight_decay": 0.0},
+    "lbfgs": {
+        "learning_rate": 1.0, "batch_size": "full", "schedule": "constant", "warmup": 0.0, "weight_decay": 0.0,
+    },
+}  # fmt: skip
 
 
 class Plan(Frozen):
@@ -84,42 +95,25 @@ def plan_of(
     Raises DanluError for settings that exclude each other.
     """
     _refuse_contradictions(asked)
-    chosen = FALLBACK | dict(suited) | _given(asked)
+    chosen = asked.model_dump() | FALLBACK | _suited(suited, asked.optimizer) | _given(asked)
     batch_size = rows if chosen["batch_size"] == "full" else min(chosen["batch_size"], rows)
     batches = batches_of(None if asked.batch_tokens else batch_size, asked.batch_tokens)
     per_epoch = max(1, math.ceil(batches / asked.accumulate))
     steps = asked.steps or chosen["epochs"] * per_epoch
-    metric = chosen["metric"] or ("accuracy" if "accuracy" in metrics and validation_rows >= 1000 else "loss")
-    if metric not in metrics:
-        raise DanluError("train.unknown_metric", metric=metric, valid=", ".join(metrics))
-    warmup = chosen["warmup"]
-    stopping = chosen["early_stopping"]
-    threads = asked.threads or threads_for(flops_per_row * rows / batches)
-    plan = Plan(
-        **_kept(asked),
-        steps=steps,
-        steps_per_epoch=per_epoch,
-        batch_size=None if asked.batch_tokens else batch_size,
-        optimizer=chosen["optimizer"],
-        learning_rate=chosen["learning_rate"],
-        weight_decay=chosen["weight_decay"],
-        l1=chosen.get("l1", 0.0),
-        l2=chosen.get("l2", 0.0),
-        schedule=chosen["schedule"],
-        warmup=warmup if warmup < 1 else min(warmup / steps, 1.0),
-        clip=chosen["clip"],
-        label_smoothing=chosen["label_smoothing"],
-        augment=bool(chosen["augment"]),
-        early_stopping=EarlyStopping.model_validate(stopping) if stopping else None,
-        metric=metric,
-        keep=chosen["keep"],
-        evaluate_every=asked.evaluate_every or _evaluate_every(steps, per_epoch, validation_rows, rows),
-        log_every=max(1, min(per_epoch, steps // 200)),
-        precision="float32" if chosen["precision"] == "auto" else chosen["precision"],
-        threads=threads,
-        device=device,
-        seed=seed,
-    )
+    derived = {
+        "steps": steps,
+        "steps_per_epoch": per_epoch,
+        "batch_size": None if asked.batch_tokens else batch_size,
+        "warmup": chosen["warmup"] if chosen["warmup"] < 1 else min(chosen["warmup"] / steps, 1.0),
+        "early_stopping": chosen["early_stopping"] or None,
+        "metric": _metric(chosen["metric"], metrics, validation_rows),
+        "evaluate_every": asked.evaluate_every or _evaluate_every(steps, per_epoch, validation_rows, rows),
+        "log_every": max(1, min(per_epoch, steps // 200)),
+        "threads": asked.threads or threads_for(flops_per_row * rows / batches),
+        "device": device,
+        "seed": seed,
+    }
+    plan = Plan.model_validate({name: (chosen | derived)[name] for name in Plan.model_fields})
     if plan.optimizer == "lbfgs" and (plan.batch_size != rows or plan.accumulate != 1):
         raise DanluError("train.lbfgs_batch", batch_size=str(plan.batch_size), rows=rows)
     return plan, _notes(plan)
@@ -135,23 +129,26 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _suited(suited: Mapping[str, Any], optimizer: str | None) -> dict[str, Any]:
+    """The family's values; without those that hang on its optimizer where the recipe names another."""
+    if optimizer in (None, suited.get("optimizer")):
+        return dict(suited)
+    hanging = {"learning_rate", "batch_size", "schedule", "warmup", "momentum", "weight_decay"}
+    return {k: v for k, v in suited.items() if k not in hanging} | BY_OPTIMIZER[optimizer]
+
+
 def _given(asked: TrainConfig) -> dict[str, Any]:
+    """What the recipe sets; "auto" and null set nothing."""
     set_by_user = asked.model_dump(exclude_unset=True)
     return {k: v for k, v in set_by_user.items() if v is not None and not (k == "precision" and v == "auto")}
 
 
-def _kept(asked: TrainConfig) -> dict[str, Any]:
-    same = (
-        "time_limit",
-        "batch_tokens",
-        "accumulate",
-        "momentum",
-        "betas",
-        "step_size",
-        "step_gamma",
-        "checkpoint_every",
-    )
-    return {name: getattr(asked, name) for name in same}
+def _metric(wanted: str | None, metrics: tuple[str, ...], validation_rows: int) -> str:
+    """Accuracy where there are rows enough to tell it finely, else the loss; DanluError for an unknown one."""
+    metric = wanted or ("accuracy" if "accuracy" in metrics and validation_rows >= 1000 else "loss")
+    if metric not in metrics:
+        raise DanluError("train.unknown_metric", metric=metric, valid=", ".join(metrics))
+    return metric
 
 
 def _refuse_contradictions(asked: TrainConfig) -> None:
