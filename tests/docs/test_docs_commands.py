@@ -93,11 +93,3 @@ def test_an_untrue_command_would_be_found(untrue: str) -> None:
     found = list(commands_in(f"Use `danlu {untrue}` now.", "danlu"))
     with pytest.raises((AssertionError, DanluError, typer.TyperException)):
         refuse_untrue(found[0])
-
-
-def test_both_readmes_show_the_same_commands() -> None:
-    english, chinese = ROOT / "README.md", ROOT / "README.zh-CN.md"
-    if not (english.exists() and chinese.exists()):
-        pytest.skip("the readmes are not written yet")
-    calls = [[a[:1] for a in commands_in(path.read_text(encoding="utf-8"), "danlu")] for path in (english, chinese)]
-    assert calls[0] == calls[1]
