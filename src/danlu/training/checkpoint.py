@@ -61,7 +61,7 @@ class Checkpoints:
             return None
         folder = self.folder / f"step-{steps[-1]}"
         self._verify(folder, steps)
-        tensors = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
+        tensors = {path.stem: _aligned(load_file(path)) for path in folder.glob("*.safetensors")}
         return tensors, json.loads((folder / "state.json").read_text())
 
     def steps(self) -> list[int]:
@@ -138,6 +138,11 @@ def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
         if "os error 28" in str(error) or "No space left" in str(error):
             raise OSError(errno.ENOSPC, str(error)) from None
         raise
+
+
+def _aligned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies in torch's own memory: the last bit of a sum depends on how its input is aligned, and a file's is not."""
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def _sha256(path: Path) -> str:
