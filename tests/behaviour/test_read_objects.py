@@ -62,18 +62,16 @@ def test_images_come_back_to_the_pixel() -> None:
     assert np.array_equal(stacked["image"].to_numpy()[2], pixels)
 
 
-def test_arrays_and_lists_take_the_names_of_the_inputs() -> None:
-    columns = {"b": column("b", "number"), "skip": column("skip", "ignore"), "a": column("a", "number")}
-    examples = examples_of(np.array([[1.0, 2.0], [3.0, 4.0]]), DataConfig(), columns)
+def test_arrays_and_lists_take_the_names_of_the_training() -> None:
+    columns = {"skip": column("skip", "ignore"), "b": column("b", "number"), "a": column("a", "number")}
+    columns["label"] = column("label", "category")
+    config = DataConfig(target="label")
+    examples = examples_of(np.array([[0.0, 1.0, 2.0], [0.0, 3.0, 4.0]]), config, columns)
     assert examples.frame.select("b", "a").rows() == [(1.0, 2.0), (3.0, 4.0)]
-    texts = examples_of(
-        ["good", "bad"],
-        DataConfig(target="label"),
-        {"review": column("review", "text"), "label": column("label", "category")},
-    )
-    assert texts.frame["review"].to_list() == ["good", "bad"]
-    with pytest.raises(DanluError, match="3 columns was passed; 2 are expected"):
-        examples_of(np.zeros((2, 3)), DataConfig(), columns)
+    with pytest.raises(DanluError, match="2 columns was passed; 3 are expected"):
+        examples_of(np.zeros((2, 2)), config, columns)
+    reviews = {"skip": columns["skip"], "review": column("review", "text"), "label": columns["label"]}
+    assert examples_of(["good", "bad"], config, reviews).frame["review"].to_list() == ["good", "bad"]
 
 
 def test_values_of_mixed_types_are_texts_and_whole_floats_are_written_as_whole() -> None:

@@ -97,6 +97,12 @@ def test_folder_with_split_names_gives_the_splits(tmp_path: Path) -> None:
         (f"{tmp_path}/tables/train.csv",),
         (f"{tmp_path}/tables/test.csv",),
     )
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        path = tmp_path / f"shards/{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pl.DataFrame({"x": [1.5], "label": ["a"]}).write_parquet(path)
+    config = given_splits(DataConfig(files=(str(tmp_path / "shards"),)))
+    assert (len(config.files), len(config.test_files)) == (2, 1)
     plain = DataConfig(files=(str(table(tmp_path / "plain/a.csv", 3).parent),))
     assert given_splits(plain) == plain
 
@@ -261,6 +267,62 @@ def test_long_format_becomes_one_sequence_per_id(tmp_path: Path) -> None:
     assert np.allclose(again.frame["sequence"][0].to_list(), [[3 + t / 10, -t] for t in range(6)])
     with pytest.raises(DanluError, match='no column "b"'):
         examples_of(steps.drop("b"), config, examples.columns)
+
+
+def test_steps_are_sorted_by_date_as_the_training_wrote_it(tmp_path: Path) -> None:
+    days = ["25/01/2024", "03/02/2024", "01/02/2024"]
+    rows = [f"{who},{day},{i}.5,{'xy'[who % 2]}" for who in range(4) for i, day in enumerate(days)]
+    (tmp_path / "t.csv").write_text("\n".join(["who,day,a,label", *rows]))
+    config = DataConfig(sequences=LongSequences(id="who", time="day"))
+    examples = read(config, [str(tmp_path / "t.csv")])
+    assert examples.frame["sequence"].to_list() == [[0.5, 2.5, 1.5]] * 4
+    again = examples_of({"who": [1, 1], "day": ["02/03/2024", "01/04/2024"], "a": [1.0, 2.0]}, config, examples.columns)
+    assert again.frame["sequence"].to_list() == [[1.0, 2.0]]
+    (tmp_path / "t.csv").write_text("who,day,a\n1,early,1\n1,late,2\n")
+    with pytest.raises(DanluError, match='"day" is neither numbers nor dates'):
+        read(config, [str(tmp_path / "t.csv")])
+
+
+def test_steps_without_id_time_or_number_are_left_out_and_named(tmp_path: Path) -> None:
+    config = DataConfig(sequences=LongSequences(id="who", time="t"), max_bad_rows=0.5)
+    rows = [{"who": i // 10, "t": i % 10, "a": i + 0.5} for i in range(100)]
+    examples = examples_of(rows, config)
+    rows[3]["who"] = rows[17]["t"] = None
+    rows[25]["a"] = float("inf")
+    bad = examples_of(rows, config, examples.columns)
+    assert [b.row for b in bad.origin.bad_rows] == [3, 17, 25]
+    assert bad.frame["sequence"].list.len().to_list() == [9, 9, 9, *[10] * 7]
+
+
+def test_keys_that_records_lack_are_missing_values_in_every_piece_of_a_stream(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    full, short = json.dumps({"n": 1.5, "word": "a"}), json.dumps({"n": 2.5})
+    path.write_text("\n".join([full] * 10 + [short] * 400_000))
+    columns = {
+        name: Column(name, kind, Note("data.kind.whole")) for name, kind in (("n", "number"), ("word", "category"))
+    }
+    pieces = list(stream(str(path), DataConfig(), columns))
+    assert sum(len(piece) for piece in pieces) == 400_010
+    assert all("word" in piece.columns for piece in pieces)
+
+
+def test_bytes_that_are_no_text_are_named_in_every_text_format(tmp_path: Path) -> None:
+    texts = [f"很好看的电影 {i}".encode() for i in range(300)]
+    texts[5] = ("很好看的电影" * 10).encode() + b"\xe5 broken"
+    (tmp_path / "t.jsonl").write_bytes(b"\n".join(b'{"text": "' + text + b'"}' for text in texts))
+    (tmp_path / "t.txt").write_bytes(b"\n".join(texts))
+    (tmp_path / "texts").mkdir()
+    for i, text in enumerate(texts):
+        (tmp_path / "texts" / f"{i:03}.txt").write_bytes(text)
+    for name in ("t.jsonl", "t.txt", "texts"):
+        examples = read(DataConfig(columns={"text": "text"}), [str(tmp_path / name)])
+        assert [b.row for b in examples.origin.bad_rows] == [5]
+
+
+def test_arrays_that_belong_to_no_row_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mnist.npz", x_train=np.zeros((5, 2)), y_train=np.arange(5), x_test=np.zeros((3, 2)))
+    with pytest.raises(DanluError, match=r'the array "x_test" of shape \(3, 2\) is no column of 5 rows'):
+        read(DataConfig(), [str(tmp_path / "mnist.npz")])
 
 
 def test_columns_of_the_training_rule_later_files(tmp_path: Path) -> None:

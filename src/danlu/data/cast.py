@@ -92,8 +92,7 @@ ISO_FORMATS = tuple(form for form in DATE_FORMATS if form.startswith("%Y-%m-%d")
 
 
 def dates(series: pl.Series, form: str) -> pl.Series:
-    """Datetimes of cells written in the strptime format `form`, in UTC where it has a zone; null where one
-    does not."""
+    """Datetimes of cells written in the strptime format `form`, in UTC where it has a zone; null where one does not."""
     if "%H" not in form:
         return series.str.to_date(form, strict=False).cast(_TIME)
     times = series.str.to_datetime(form, time_unit="us", strict=False)
@@ -150,8 +149,7 @@ def _category(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl
 
 
 def category(series: pl.Series, missing: tuple[str, ...], verbatim: bool = False) -> pl.Series:
-    """Values as text: "3" for 3.0, "true" for True; null where missing. `verbatim`: only empty cells are
-    missing."""
+    """Values as text: "3" for 3.0, "true" for True; null where missing. `verbatim`: only empty cells are missing."""
     if series.dtype == pl.String:
         return series.str.strip_chars().replace("", None) if verbatim else cells(series, missing)
     if series.dtype.is_float() and (series == series.round()).all():
@@ -211,8 +209,7 @@ def _channels(series: pl.Series) -> int:
 
 
 def bracketed(cell: pl.Series) -> pl.Series:
-    """Lists of the numbers in cells such as "[1, 2.5, 3]" or "[1 2 3]"; null where one is written
-    otherwise."""
+    """Lists of the numbers in cells such as "[1, 2.5, 3]" or "[1 2 3]"; null where one is written otherwise."""
     fits = cell.str.contains(rf"^\[\s*({_STEP}[\s,;]*)*\]$")
     return cell.set(~fits, None).str.extract_all(_STEP).cast(pl.List(pl.Float32))
 
@@ -227,8 +224,7 @@ def _labels(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.S
 
 
 def _json_list(cell: str | None) -> list[str] | None:
-    """The labels in a cell such as ["a", "b"], or ['a', 'b'] as Python prints it; None where it is no
-    list."""
+    """The labels in a cell such as ["a", "b"], or ['a', 'b'] as Python prints it; None where it is no list."""
     try:
         parsed = json.loads(cell.replace("'", '"')) if cell else None
     except json.JSONDecodeError:

@@ -132,8 +132,7 @@ def _number_column(series: pl.Series) -> Column:
 
 
 def _id_number(series: pl.Series) -> Column | None:
-    """The column where whole numbers are identifiers: ignored if they all differ, a category if they come
-    again."""
+    """The column where whole numbers are identifiers: ignored if they all differ, a category if they come again."""
     rows = len(series)
     if _is_id_name(series.name):
         repeated = series.n_unique() < rows
@@ -184,8 +183,7 @@ def _single_value(series: pl.Series, missing: tuple[str, ...]) -> Column | None:
 
 
 def verbatim_column(series: pl.Series) -> Column | None:
-    """A category of two values of which one means missing elsewhere, such as 有 and 无, or + and -; else
-    None."""
+    """A category of two values of which one means missing elsewhere, such as 有 and 无, or + and -; else None."""
     values = category(series.unique(), (), verbatim=True).drop_nulls().unique().sort().to_list()
     opposites = [value for value in values if value not in MISSING or value in ("-", "无", "空", "None", "?")]
     if len(values) != 2 or len(opposites) != 2 or len(series) < 4:
@@ -227,8 +225,7 @@ def _boolean_column(seen: Look, name: str) -> Column | None:
 
 
 def _id_digits(series: pl.Series, seen: Look) -> Column | None:
-    """The column where digits, too long for a number or mixed with words for missing, are identifiers by
-    name."""
+    """The column where digits, too long for a number or mixed with words for missing, are identifiers by name."""
     if not _is_id_name(series.name) or seen.differ < 1.0 or len(seen.cells) < MIN_ROWS_FOR_ID:
         return None
     return Column(series.name, "ignore", Note("data.kind.id_named"))
@@ -261,14 +258,12 @@ def _written_sequence_column(seen: Look, name: str) -> Column | None:
 
 
 def plain_column(series: pl.Series, missing: tuple[str, ...]) -> Column:
-    """The text column as text, category or ignored: for one whose cells do not keep what the first ones
-    promise."""
+    """The text column as text, category or ignored: for one whose cells do not keep what the first ones promise."""
     return _prose_or_category(series, _look(series, missing))
 
 
 def _prose_or_category(series: pl.Series, seen: Look) -> Column:
-    """Text where cells have several words and mostly differ; ignored where each is an identifier; else a
-    category."""
+    """Text where cells have several words and mostly differ; ignored where each is an identifier; else a category."""
     name, words = series.name, f"{seen.words:.2g}"
     if seen.words >= 2.5 and (seen.differ >= 0.2 or seen.distinct >= 1000):
         return Column(name, "text", Note("data.kind.text", percent=round(100 * seen.differ), words=words))

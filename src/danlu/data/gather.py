@@ -1,5 +1,4 @@
-"""Sources become one frame with its Origin: parts stacked, dtypes made plain, files hashed. Knows nothing of
-kinds."""
+"""Sources become one frame with its Origin: parts stacked, dtypes made plain, files hashed. Knows nothing of kinds."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ import polars as pl
 from danlu.data.examples import ROW, BadRow, Origin, SourceFile
 from danlu.data.formats import FORMATS
 from danlu.data.formats.folders import IMAGE_SUFFIXES, TEXT_SUFFIXES, files_below, image_path_flags
-from danlu.data.formats.table import Ask, Source, Table, refused_if_damaged
+from danlu.data.formats.table import Ask, Source, Table, refused_if_unreadable
 from danlu.data.sources import sources_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -56,8 +55,7 @@ def gathered_rows(names: Sequence[str], ask: Ask, progress: Progress | None) -> 
 
 
 def parts(name: str, ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
-    """The rows of the named sources part by part, ROW counting over all; each Origin has the part's bad rows
-    only."""
+    """The rows of the named sources part by part, ROW counting over all; each Origin has the part's bad rows only."""
     done: list[SourceFile] = []
     start = 0
     for source in sources_of(name):
@@ -73,7 +71,7 @@ def parts(name: str, ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
 
 def tables_of(source: Source, ask: Ask) -> Iterator[Table]:
     """The parts of a source. Raises DanluError where its compressed bytes break off."""
-    with refused_if_damaged(source.name):
+    with refused_if_unreadable(source.name):
         yield from FORMATS[source.format].tables(source, ask)
 
 
@@ -101,8 +99,7 @@ def _tables_told(source: Source, ask: Ask, progress: Progress | None) -> list[Ta
 
 
 def _source_files(read: _Read) -> Iterator[SourceFile]:
-    """The files of a source; those read along with the first one, such as labels, count no rows of their
-    own."""
+    """The files of a source; those read along with the first one, such as labels, count no rows of their own."""
     last = read.tables[-1] if read.tables else None
     encoding, delimiter = (last.encoding, last.delimiter) if last else (None, None)
     names = [read.source.name, *map(str, read.source.companions)]
@@ -134,8 +131,7 @@ def _folder_digest(source: Source) -> Digest:
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` with the few dtypes that kinds are made of, missing numbers as null; nested records become
-    columns."""
+    """`frame` with the few dtypes that kinds are made of, missing numbers as null; nested records become columns."""
     while records := [s.name for s in frame if isinstance(s.dtype, pl.Struct) and not _is_image(s.dtype)]:
         frame = frame.unnest(records, separator=".")
     frame = frame.with_columns(s.cast(dtype) for s in frame if (dtype := _plain_dtype(s)) != s.dtype)
@@ -157,8 +153,7 @@ def _plain_dtype(series: pl.Series) -> pl.DataType:
 
 
 def _placed(frame: pl.DataFrame, source: Source, start: int) -> pl.DataFrame:
-    """`frame` made plain, ROW counting from `start`, and image paths relative to the table seen from where we
-    are."""
+    """`frame` made plain, ROW counting from `start`, and image paths relative to the table seen from where we are."""
     frame = plain(frame).with_columns(pl.col(ROW) + start)
     if source.path is None or source.path.is_dir() or source.format == "image":
         return frame
@@ -210,7 +205,10 @@ def _stacked(frames: list[pl.DataFrame]) -> pl.DataFrame:
     for frame in frames:
         for name, dtype in frame.schema.items():
             dtypes.setdefault(name, set()).add(dtype)
-    as_text = [name for name, found in dtypes.items() if len(found) > 1 and pl.String in found]
+    as_text = {name for name, found in dtypes.items() if len(found) > 1 and pl.String in found}
+    for name in as_text:
+        if nested := [str(dtype) for dtype in dtypes[name] if dtype.is_nested()]:
+            raise DanluError("data.mixed_types", column=name, found=", ".join(nested))
     if as_text:
-        frames = [frame.with_columns(pl.col(set(as_text) & set(frame.columns)).cast(pl.String)) for frame in frames]
+        frames = [frame.with_columns(pl.col(as_text & set(frame.columns)).cast(pl.String)) for frame in frames]
     return pl.concat(frames, how="diagonal_relaxed")

@@ -17,8 +17,7 @@ _EVERY = 256  # images between two words of progress
 
 
 def unreadable(images: pl.Series, progress: Progress | None = None) -> Iterator[tuple[int, Note]]:
-    """(position, reason) of each image (path or encoded bytes) that is missing, damaged, truncated or too
-    large."""
+    """(position, reason) of each image (path or encoded bytes) that is missing, damaged, truncated or too large."""
     note = Note("data.checking_images")
     with ThreadPoolExecutor(THREADS) as pool:
         for position, reason in enumerate(pool.map(_fault, images)):

@@ -1,5 +1,4 @@
-"""What each column is, which is the target and what the task: inferred, each with its reason. Reads no
-files."""
+"""What each column is, which is the target and what the task: inferred, each with its reason. Reads no files."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -117,8 +116,7 @@ def _numeric_target(series: pl.Series) -> Column:
 
 
 def _string_target(series: pl.Series, missing: tuple[str, ...]) -> Column:
-    """Classes, unless the texts are numbers with many values; words for missing are classes where they are
-    needed."""
+    """Classes, unless the texts are numbers with many values; words for missing are classes where they are needed."""
     answers = category(series.unique(), missing).drop_nulls().unique()
     if len(answers) < 2 and (two := verbatim_column(series)):
         return two
@@ -132,8 +130,7 @@ def _string_target(series: pl.Series, missing: tuple[str, ...]) -> Column:
 
 
 def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.DataFrame) -> tuple[str, Note]:
-    """The task that columns and target call for, and why; where the target can be read otherwise, how to say
-    so."""
+    """The task that columns and target call for, and why; where the target can be read otherwise, how to say so."""
     modality = _modality([c.kind for c in columns.values() if c.name not in targets])
     target = columns[targets[0]]
     goal, other = "classification", "regression"
@@ -147,8 +144,7 @@ def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.
 
 
 def _modality(inputs: Sequence[ColumnKind]) -> str:
-    """What the models will look at: images or sequences where there are any, texts where there is nothing
-    else."""
+    """What the models will look at: images or sequences where there are any, texts where there is nothing else."""
     for kind in ("image", "sequence"):
         if kind in inputs:
             return kind

@@ -1,49 +1,75 @@
-"""A table with one row per step becomes one row per sequence. Knows nothing of files or kinds beyond
-numbers."""
+"""A table with one row per step becomes one row per sequence. Knows nothing of files or kinds beyond numbers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
-from danlu.data.examples import ROW
+from danlu.data.cast import DATE_FORMATS
+from danlu.data.columns import input_column
+from danlu.data.examples import ROW, Column
 from danlu.errors import DanluError
-from danlu.recipe import LongSequences
+from danlu.recipe import ColumnKind, LongSequences
+from danlu.words import Note
 
 SEQUENCE = "sequence"
 
 
-def gathered(
-    frame: pl.DataFrame, long: LongSequences, channels: tuple[str, ...] | None
-) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """One row per id, steps sorted by time: constant columns stay, the numbers that vary become `sequence`.
-
-    `channels` None takes every number that varies within an id; the second result tells which these were. ROW
-    is that of the first step in the file. Raises DanluError where a column named by `long` or by `channels`
-    is missing.
-    """
-    for name in (long.id, long.time, *(channels or ())):
+def require_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raises DanluError where one of `names` is no column."""
+    for name in names:
         if name not in frame.columns:
-            raise DanluError("data.long.no_column", column=name, names=", ".join(c for c in frame.columns if c != ROW))
-    others = [c for c in frame.columns if c not in (long.id, long.time, ROW)]
+            there = ", ".join(c for c in frame.columns if c != ROW)
+            raise DanluError("data.long.no_column", column=name, names=there)
+
+
+def time_column(series: pl.Series, form: str | None, missing: tuple[str, ...]) -> Column:
+    """The column that orders the steps, as dates or numbers; `form` is how they were written in training.
+
+    Raises DanluError where they are neither.
+    """
+    if form is None:
+        column = input_column(series, missing)
+        if column.kind == "ignore" and series.dtype.is_numeric():  # times may well be consecutive numbers
+            column = replace(column, kind="number")
+    else:
+        kind: ColumnKind = "date" if form in DATE_FORMATS else "number"
+        column = Column(series.name, kind, Note("data.kind.not_in_training"), form)
+    if column.kind not in ("number", "date") and not series.dtype.is_temporal():
+        raise DanluError("data.long.time", column=series.name, example=str(series.drop_nulls().first())[:40])
+    return column
+
+
+def varying_numbers(frame: pl.DataFrame, long: LongSequences) -> tuple[str, ...]:
+    """The numeric columns that vary within an id. Raises DanluError where there are none."""
+    numbers = [c for c, dtype in frame.schema.items() if dtype.is_numeric() and c not in (long.id, long.time, ROW)]
+    constant = _constant_within(frame, long.id, numbers)
+    channels = tuple(c for c in numbers if c not in constant)
+    if not channels:
+        raise DanluError("data.long.no_channel", id=long.id)
+    return channels
+
+
+def gathered(frame: pl.DataFrame, long: LongSequences, channels: tuple[str, ...]) -> pl.DataFrame:
+    """One row per id, in the order of their first steps, whose ROW it bears.
+
+    The `channels` of the steps, sorted by time, become `sequence`; columns that are constant within each id stay;
+    others become lists.
+    """
+    others = [c for c in frame.columns if c not in (long.id, long.time, ROW, *channels)]
     constant = _constant_within(frame, long.id, others)
-    if channels is None:
-        channels = tuple(c for c in others if c not in constant and frame.schema[c].is_numeric())
-        if not channels:
-            raise DanluError("data.long.no_channel", id=long.id)
-    scalars = [c for c in constant if c not in channels]
-    rest = [c for c in others if c not in scalars and c not in channels]
-    steps = frame.sort(long.time, maintain_order=True).select(
-        long.id, ROW, *scalars, *rest, _step(channels).alias(SEQUENCE)
+    lists = [c for c in others if c not in constant]
+    steps = frame.sort(long.time, maintain_order=True).with_columns(_step(channels).alias(SEQUENCE))
+    by_id = steps.group_by(long.id).agg(
+        pl.col(ROW).min(), pl.col(constant).drop_nulls().first(), pl.col(*lists, SEQUENCE)
     )
-    rows = steps.group_by(long.id).agg(
-        pl.col(ROW).min(), *(pl.col(c).first() for c in scalars), *(pl.col(c) for c in rest), pl.col(SEQUENCE)
-    )
-    return rows.sort(ROW), channels
+    return by_id.sort(ROW)
 
 
 def _constant_within(frame: pl.DataFrame, by: str, names: list[str]) -> list[str]:
-    counts = (
-        frame.group_by(by).agg(pl.col(names).drop_nulls().n_unique()).select(pl.col(names).max()) if names else None
-    )
-    return [] if counts is None else [name for name in names if (counts[name][0] or 0) <= 1]
+    """The columns that have at most one value, missing ones aside, in each group."""
+    counts = frame.group_by(by).agg(pl.col(names).drop_nulls().n_unique()).select(pl.col(names).max())
+    return [name for name in names if counts[name][0] <= 1]
 
 
 def _step(channels: tuple[str, ...]) -> pl.Expr:

@@ -1,5 +1,4 @@
-"""Files and Python objects become Examples: cells become values of their kinds, and those that do not fit are
-named."""
+"""Files and Python objects become Examples: cells become values of their kinds, and those that do not fit are named."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +6,17 @@ from typing import Any
 
 import polars as pl
 
-from danlu.data.cast import misfits, values
-from danlu.data.columns import GUESSED, plain_column
 from danlu.data.examples import ROW, BadRow, Column, Examples, Origin
+from danlu.data.fitting import BadRows, fitted, place, without_unreadable_images
 from danlu.data.formats.memory import frame_of
 from danlu.data.formats.table import Ask, numbered
 from danlu.data.gather import gathered_rows, parts, plain
-from danlu.data.image_check import unreadable
 from danlu.data.kinds import infer_columns
-from danlu.data.long_format import SEQUENCE, gathered
+from danlu.data.long_format import SEQUENCE, gathered, require_columns, time_column, varying_numbers
 from danlu.data.sources import given_splits
 from danlu.errors import DanluError
 from danlu.events import Progress
-from danlu.recipe import DataConfig
+from danlu.recipe import DataConfig, LongSequences
 from danlu.words import Note
 
 __all__ = ["examples_of", "frame_of", "given_splits", "read", "stream"]
@@ -29,13 +26,11 @@ Columns = Mapping[str, Column]
 _NAMED_IN_ERROR = 3  # bad rows that an error shows
 _ROWS_TO_JUDGE = 10_000  # rows of a stream before their share of bad ones says anything
 _STREAM_BLOCK = 4 << 20  # bytes
-_SHOWN = 60  # characters of a cell that a reason shows
 
 
 @dataclass(frozen=True)
 class _Wish:
-    """What is known of the rows before they are seen: settings, and the kinds of the training where there was
-    one."""
+    """What is known of the rows before they are seen: settings, and the kinds of the training where there was one."""
 
     config: DataConfig
     columns: Columns | None
@@ -77,8 +72,9 @@ def read(
 
 def examples_of(rows: Any, config: DataConfig, columns: Columns | None = None, task: str | None = None) -> Examples:
     """The rows of a Python object (see `frame_of`) with typed columns, as `read` gives those of files."""
-    inputs = [c.name for c in (columns or {}).values() if c.name not in config.target and c.kind != "ignore"]
-    frame = numbered(plain(frame_of(rows, inputs or None)))
+    known = [column for column in (columns or {}).values() if column.name not in config.target]
+    only = next((column.name for column in known if column.kind != "ignore"), None)
+    frame = numbered(plain(frame_of(rows, [column.name for column in known] or None, only)))
     return _judged(frame, Origin(), _Wish(config, columns, task))
 
 
@@ -142,100 +138,44 @@ class _BadShare:
         )
 
 
-# Cells become values --------------------------------------------------------------------------------------
-
-
 def _examples(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:
     """The rows that fit, with values of their columns' kinds; the others join `origin.bad_rows`."""
-    frame, columns = _with_columns(frame, wish)
-    frame, columns, bad = _cast(frame, columns, origin, wish)
-    bad |= _unreadable_images(frame, columns, origin, wish.progress)
-    if bad:
-        frame = frame.filter(~pl.col(ROW).is_in(list(bad)))
-    rows = sorted((*origin.bad_rows, *bad.values()), key=lambda b: b.row)
-    return Examples(frame, columns, replace(origin, bad_rows=tuple(rows)))
+    bad_steps: BadRows = {}
+    if wish.config.sequences:
+        frame, sequence, bad_steps = _sequences(frame, origin, wish.config.sequences, wish)
+    columns = _columns(frame, wish)
+    if wish.config.sequences:
+        columns[SEQUENCE] = sequence
+    frame, columns, bad = fitted(frame, columns, origin, wish.config, may_change=wish.columns is None)
+    frame, bad_images = without_unreadable_images(frame, columns, origin, wish.progress)
+    rows = (*origin.bad_rows, *(bad_steps | bad | bad_images).values())
+    return Examples(frame, columns, replace(origin, bad_rows=tuple(sorted(rows, key=lambda b: b.row))))
 
 
-def _with_columns(frame: pl.DataFrame, wish: _Wish) -> tuple[pl.DataFrame, dict[str, Column]]:
-    """The frame, gathered where it is in long format, and its columns: as given, or inferred."""
-    long = wish.config.sequences
-    if wish.columns is not None:
-        if long:
-            frame, _ = gathered(frame, long, wish.columns[SEQUENCE].channels)
-        unknown = Note("data.kind.not_in_training")
-        names = [name for name in frame.columns if name != ROW]
-        return frame, {name: wish.columns.get(name) or Column(name, "ignore", unknown) for name in names}
-    if not long:
-        return frame, infer_columns(frame, wish.config, wish.task)
-    frame, channels = gathered(frame, long, None)
+def _columns(frame: pl.DataFrame, wish: _Wish) -> dict[str, Column]:
+    """The columns of `frame`: as given, or inferred."""
+    if wish.columns is None:
+        return infer_columns(frame, wish.config, wish.task)
+    unknown = Note("data.kind.not_in_training")
+    names = [name for name in frame.columns if name != ROW]
+    return {name: wish.columns.get(name) or Column(name, "ignore", unknown) for name in names}
+
+
+def _sequences(
+    frame: pl.DataFrame, origin: Origin, long: LongSequences, wish: _Wish
+) -> tuple[pl.DataFrame, Column, BadRows]:
+    """One row per sequence, the sequences' column, and the steps left out for want of an id, a time or a number."""
+    known = wish.columns[SEQUENCE] if wish.columns else None
+    require_columns(frame, (long.id, long.time, *(known.channels if known else ())))
+    channels = known.channels if known else varying_numbers(frame, long)
     reason = Note("data.kind.gathered", channels=", ".join(channels), id=long.id)
-    inferred = infer_columns(frame, wish.config, wish.task)
-    return frame, inferred | {SEQUENCE: Column(SEQUENCE, "sequence", reason, channels=channels)}
-
-
-def _cast(
-    frame: pl.DataFrame, columns: dict[str, Column], origin: Origin, wish: _Wish
-) -> tuple[pl.DataFrame, dict[str, Column], dict[int, BadRow]]:
-    """Values, columns and, by ROW, the rows with a cell that does not fit its kind.
-
-    A kind that was inferred from the look of some cells gives way where too many others do not fit it.
-    """
-    missing, bad, changed = wish.config.missing, dict[int, BadRow](), []
-    settled, limit = _finite_numbers(frame), wish.config.max_bad_rows * frame.height
-    for name, column in columns.items():
-        if column.kind == "ignore" or (column.kind == "number" and name in settled):
-            continue
-        series = frame[name]
-        cast = values(series, column, missing)
-        wrong = misfits(series, cast, column, missing)
-        if len(wrong) > limit and wish.columns is None and column.reason.key in GUESSED:
-            columns = columns | {name: plain_column(series, missing)}
-            cast, wrong = values(series, columns[name], missing), wrong.clear()
-        for row, found in zip(frame[ROW].gather(wrong), series.gather(wrong), strict=True):
-            bad.setdefault(row, BadRow(row, _bad_cell(origin, row, column, found)))
-        changed.append(cast)
-    return frame.with_columns(changed), columns, bad
-
-
-def _finite_numbers(frame: pl.DataFrame) -> set[str]:
-    """Columns that are numbers without any infinite one: asked of all at once, for a table may have thousands."""
-    numbers = frame.lazy().select((pl.selectors.float() | pl.selectors.by_dtype(pl.Int64)).is_infinite().any())
-    return {series.name for series in numbers.collect() if not series[0]}
-
-
-def _bad_cell(origin: Origin, row: int, column: Column, found: Any) -> Note:
-    file, position = _place(origin, row)
-    return Note(
-        "data.bad_cell",
-        file=file,
-        row=position,
-        column=column.name,
-        expected=Note(f"data.expected.{column.kind}", format=column.format or ""),
-        found=str(found)[:_SHOWN],
-    )
-
-
-def _place(origin: Origin, row: int) -> tuple[str | Note, int]:
-    """The file and the 1-based row in it."""
-    for file in origin.files:
-        if row < file.rows:
-            return file.path, row + 1
-        row -= file.rows
-    return Note("data.given_rows"), row + 1
-
-
-def _unreadable_images(
-    frame: pl.DataFrame, columns: Columns, origin: Origin, progress: Progress | None
-) -> dict[int, BadRow]:
-    """By ROW, the rows with an image, as file or bytes, that cannot be decoded."""
-    bad: dict[int, BadRow] = {}
-    for name, column in columns.items():
-        if column.kind != "image" or frame.schema[name] not in (pl.String, pl.Binary):
-            continue
-        for position, why in unreadable(frame[name], progress):
-            row, image = frame[ROW][position], frame[name][position]
-            file, place = _place(origin, row)
-            found = image if isinstance(image, str) else "–"
-            note = Note("data.bad_image", file=file, row=place, column=name, found=found, why=why)
-            bad.setdefault(row, BadRow(row, note))
-    return bad
+    time = time_column(frame[long.time], known.format if known else None, wish.config.missing)
+    numbers = {name: Column(name, "number", reason) for name in channels}
+    frame, _, bad = fitted(frame, numbers | {long.time: time}, origin, wish.config, may_change=False)
+    lost = pl.col(long.id).is_null() | pl.col(long.time).is_null()
+    for row in frame.filter(lost)[ROW]:
+        file, position = place(origin, row)
+        why = Note("data.long.no_value", file=file, row=position, id=long.id, time=long.time)
+        bad[row] = BadRow(row, why)
+    sequence = Column(SEQUENCE, "sequence", reason, time.format, channels)
+    return gathered(frame.filter(~lost), long, channels), sequence, bad

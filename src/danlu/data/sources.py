@@ -1,6 +1,7 @@
 """What the user names (files, folders, globs, samples, addresses) as sources in known formats."""
 
 import difflib
+import re
 from pathlib import Path
 
 from danlu.data.formats import TABLE_SUFFIXES, format_of, format_of_text, hub, idx, plain_suffix, samples
@@ -55,16 +56,20 @@ def _parts(folder: Path) -> dict[str, tuple[str, ...]]:
     """split → files, for the entries of `folder` that are named after a split."""
     parts: dict[str, list[str]] = {}
     for path in _visible(folder):
-        stem = path.name.lower().split(".")[0]
-        if _is_idx(path):
-            stem = {"t10k": "test"}.get(stem.split("-")[0], stem.split("-")[0])
-            if "labels" in path.name:
-                continue
-        elif path.is_file() and plain_suffix(path) not in TABLE_SUFFIXES:
-            continue
-        if stem in SPLIT_NAMES:
-            parts.setdefault(SPLIT_NAMES[stem], []).append(str(path))
+        split = _split_named(path)
+        if split:
+            parts.setdefault(split, []).append(str(path))
     return {split: tuple(files) for split, files in parts.items()}
+
+
+def _split_named(path: Path) -> str | None:
+    """The split after which a folder, a table (also train-00000-of-00002.parquet) or IDX images are named."""
+    stem = path.name.lower().split(".")[0]
+    if _is_idx(path):
+        stem = stem.split("-")[0].replace("t10k", "test") if "labels" not in stem else ""
+    elif path.is_file() and plain_suffix(path) not in TABLE_SUFFIXES:
+        return None
+    return SPLIT_NAMES.get(re.sub(r"-\d+(-of-\d+)?$", "", stem))
 
 
 def _source(path: Path) -> Source:
@@ -84,13 +89,11 @@ def _sources_in(folder: Path) -> list[Source]:
     """IDX pairs, else tables, else images, else texts."""
     entries = _visible(folder)
     pairs = [path for path in entries if _is_idx(path) and "labels" not in path.name]
-    if pairs:
-        return [_source(path) for path in pairs]
     tables = [path for path in entries if path.is_file() and plain_suffix(path) in TABLE_SUFFIXES]
-    if files_below(folder, IMAGE_SUFFIXES) and not tables:
+    if pairs or tables:
+        return [_source(path) for path in pairs or tables]
+    if files_below(folder, IMAGE_SUFFIXES):
         return [Source(str(folder), "images", folder)]
-    if tables:
-        return [_source(path) for path in tables]
     if files_below(folder, TEXT_SUFFIXES):
         return [Source(str(folder), "texts", folder)]
     raise DanluError("data.empty_folder", folder=str(folder))

@@ -75,6 +75,19 @@ WORDS: dict[str, tuple[str, str]] = {
         "{address}: not readable from the Hugging Face hub ({why}). Check the address and the network.",
         "{address}：无法从 Hugging Face 读取（{why}）。请检查地址和网络。",
     ),
+    "data.no_permission": (
+        "{file}: no permission to read the file. Change its permissions or its owner.",
+        "{file}：没有读取权限。请修改文件权限或所有者。",
+    ),
+    "data.mixed_types": (
+        'Column "{column}" holds texts in some rows and {found} in others. Write it in one way.',
+        '"{column}" 列有的行是文本，有的行是 {found}。请统一写法。',
+    ),
+    "data.npz_extra": (
+        '{file}: the array "{name}" of shape {shape} is no column of {rows} rows. Keep one set of rows per file, and one number '
+        "per row in a target.",
+        '{file}：数组 "{name}" 的形状为 {shape}，不是 {rows} 行的一列。每个文件只放一组数据，目标每行一个数。',
+    ),
     "data.reserved_name": (
         'A column is named "{column}", a name that danlu needs for itself. Rename the column.',
         '有一列名为 "{column}"，这个名字由 danlu 内部使用。请重命名该列。',
@@ -155,6 +168,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "data.long.no_column": (
         'data.sequences: there is no column "{column}". There is: {names}.',
         'data.sequences：没有 "{column}" 列。现有：{names}。',
+    ),
+    "data.long.no_value": (
+        '{file} row {row}: no "{id}" or no "{time}", so the step belongs to no place in a sequence.',
+        '{file} 第 {row} 行：缺少 "{id}" 或 "{time}"，无法确定它在序列中的位置。',
+    ),
+    "data.long.time": (
+        'data.sequences: "{column}" is neither numbers nor dates (such as "{example}"), so it cannot order the steps.',
+        'data.sequences："{column}" 列既不是数字也不是日期（例如 "{example}"），无法用来排序。',
     ),
     "data.long.no_channel": (
         'data.sequences: no numeric column varies within the rows of one "{id}", so there is nothing to make a sequence of.',

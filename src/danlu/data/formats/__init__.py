@@ -18,7 +18,7 @@ from danlu.data.formats import (
     samples,
 )
 from danlu.data.formats.encoding import detected_encoding
-from danlu.data.formats.table import Format, opened, refused_if_damaged
+from danlu.data.formats.table import Format, opened, refused_if_unreadable
 from danlu.errors import DanluError
 
 FORMATS: Mapping[str, Format] = {
@@ -45,9 +45,8 @@ TABLE_SUFFIXES = tuple(
 
 
 def format_of(path: Path) -> str:
-    """The format of a file: by how it begins where that is certain, by its suffix, else by what its text
-    looks like."""
-    with refused_if_damaged(str(path)), opened(path) as stream:
+    """The format of a file: by how it begins where that is certain, by its suffix, else by what its text looks like."""
+    with refused_if_unreadable(str(path)), opened(path) as stream:
         head = stream.read(1 << 16)
     for name, form in FORMATS.items():
         if form.magic and head.startswith(form.magic):

@@ -16,11 +16,10 @@ from danlu.data.cast import cells, dates
 from danlu.data.examples import ROW
 from danlu.data.formats.dialect import Dialect, detected_dialect
 from danlu.data.formats.encoding import Utf8Reader
-from danlu.data.formats.table import Ask, Source, Table, bad_row, numbered
+from danlu.data.formats.table import Ask, Source, Table, bad_row, numbered, without_damaged
 from danlu.errors import DanluError
 
 _SMALL = 1 << 14  # bytes that are read row by row without further halving
-_REPLACED = "\ufffd"
 
 
 def tables(source: Source, ask: Ask) -> Iterator[Table]:
@@ -40,9 +39,10 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
                 return
             parsed = _parsed(rest + block, dialect, ask, final)
             rest = parsed.rest
-            table = _table(source, dialect, parsed, rows, text.damaged)
+            table = _table(source, dialect, parsed, rows)
             rows += table.rows
-            yield replace(table, encoding=text.encoding, delimiter=dialect.delimiter)
+            table = replace(table, encoding=text.encoding, delimiter=dialect.delimiter)
+            yield without_damaged(table, source) if text.damaged else table
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def _as_texts(buffer: bytes, dialect: Dialect, final: bool) -> _Parsed:
 
 
 def _row_end(buffer: bytes, quote: str | None) -> int:
-    """Where the last complete row ends: after a line break that no quotes enclose; 0 where none is near the
-    end."""
+    """Where the last complete row ends: after a line break that no quotes enclose; 0 where none is near the end."""
     end = buffer.rfind(b"\n") + 1
     if quote is None or b'"' not in buffer:
         return end
@@ -126,8 +125,7 @@ def _delimiters(chunk: bytes, dialect: Dialect) -> int:
 
 
 def _row_by_row(buffer: bytes, dialect: Dialect, final: bool) -> _Parsed:
-    """As `_as_texts`, by Python's csv module; the last row waits for more bytes unless these are the final
-    ones."""
+    """As `_as_texts`, by Python's csv module; the last row waits for more bytes unless these are the final ones."""
     lines = buffer.decode(errors="surrogateescape")  # the end may cut a character
     reader = dialect.rows(lines)
     rows: list[list[str]] = []
@@ -155,8 +153,7 @@ def _from_line(buffer: bytes, line: int) -> bytes:
 
 
 def _narrowed(texts: pl.DataFrame, dialect: Dialect, ask: Ask) -> pl.DataFrame:
-    """`texts` with numeric columns as numbers, of the narrowest dtype that holds every cell; else left as
-    text."""
+    """`texts` with numeric columns as numbers, of the narrowest dtype that holds every cell; else left as text."""
     numeric = ((name, dtype) for name, dtype in dialect.schema.items() if dtype != pl.String)
     return texts.with_columns(_numbers(texts[name], dtype, ask.missing) for name, dtype in numeric)
 
@@ -180,17 +177,10 @@ def _numbers(series: pl.Series, dtype: pl.DataType, missing: tuple[str, ...]) ->
     return series
 
 
-def _table(source: Source, dialect: Dialect, parsed: _Parsed, start: int, damaged: bool) -> Table:
-    """The part whose first row is at `start`: its rows numbered, those at fault taken out and named."""
-    rows = parsed.frame.height + len(parsed.ragged)
-    frame = numbered(parsed.frame, start)
-    if parsed.ragged:
-        sound = np.delete(np.arange(start, start + rows, dtype=np.uint32), [i for i, _ in parsed.ragged])
-        frame = frame.with_columns(pl.Series(ROW, sound))
-    width = len(dialect.schema)
-    bad = [bad_row(source, start + i, "data.bad_row.cells", found=found, expected=width) for i, found in parsed.ragged]
-    if damaged:
-        replaced = pl.any_horizontal(pl.col(pl.String).str.contains(_REPLACED, literal=True)).fill_null(False)
-        bad += [bad_row(source, row, "data.bad_row.encoding") for row in frame.filter(replaced)[ROW]]
-        frame = frame.filter(~replaced)
+def _table(source: Source, dialect: Dialect, parsed: _Parsed, start: int) -> Table:
+    """The part whose first row is at `start`: its rows numbered, those left out named."""
+    rows, width = parsed.frame.height + len(parsed.ragged), len(dialect.schema)
+    sound = np.delete(np.arange(start, start + rows, dtype=np.uint32), [i for i, _ in parsed.ragged])
+    frame = numbered(parsed.frame).with_columns(pl.Series(ROW, sound))
+    bad = (bad_row(source, start + i, "data.bad_row.cells", found=found, expected=width) for i, found in parsed.ragged)
     return Table(frame, rows, tuple(bad))

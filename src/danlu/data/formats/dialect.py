@@ -1,5 +1,5 @@
-"""How a CSV file is written: delimiter, quotes, header, and the columns that hold plain numbers; told from
-its start."""
+"""How a CSV file is written: delimiter, quotes, header, and the columns that hold plain numbers; told from its
+start."""
 
 import csv
 import io
@@ -86,8 +86,7 @@ def _reader(lines: list[str], delimiter: str, quote: str | None) -> "Reader":
 
 
 def _delimiter(lines: list[str], prefers_tab: bool) -> str:
-    """The delimiter by which most rows have the same number of cells, above one; of two such, that with more
-    cells."""
+    """The delimiter by which most rows have the same number of cells, above one; of two such, that with more cells."""
     best, best_score = "\t" if prefers_tab else ",", (0.0, 0)
     for delimiter in sorted(DELIMITERS, key=lambda mark: mark == "\t", reverse=prefers_tab):
         widths = Counter(len(row) for row in csv.reader(lines[:200], delimiter=delimiter) if row)
@@ -108,8 +107,7 @@ def _quote(sample: str, delimiter: str) -> str | None:
 
 
 def _is_header(first: list[str], rows: list[list[str]]) -> bool:
-    """Whether the first row names the columns: no cell of it is a number, a sentence or a value met again
-    below."""
+    """Whether the first row names the columns: no cell of it is a number, a sentence or a value met again below."""
     numbers = [cell.strip() for cell in first if _NUMBER.fullmatch(cell)]
     if numbers:
         return all(re.fullmatch(r"(19|20)\d\d", number) for number in numbers)  # years are names

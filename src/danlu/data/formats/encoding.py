@@ -65,8 +65,7 @@ class Utf8Reader:
         return self._checked(raw, final) if self.encoding in _UTF8 else self._decoded(raw, final)
 
     def _checked(self, raw: bytes, final: bool) -> bytes:
-        """The block as it is, but for a last character that is cut; otherwise encoded where it is no
-        UTF-8."""
+        """The block as it is, but for a last character that is cut; otherwise encoded where it is no UTF-8."""
         raw = self._tail + raw
         end = len(raw) if final else _whole_characters(raw)
         block, self._tail = raw[:end], raw[end:]
@@ -89,8 +88,7 @@ class Utf8Reader:
             return self._replaced(raw, final)
 
     def _replaced(self, raw: bytes, final: bool) -> bytes:
-        """The block with U+FFFD for what the encoding does not know; an error where the user vouched for
-        it."""
+        """The block with U+FFFD for what the encoding does not know; an error where the user vouched for it."""
         if self._given:
             raise DanluError("data.not_decodable", file=self._name, encoding=self.encoding, byte=self._offset)
         self.damaged = True
@@ -154,8 +152,7 @@ def _damaged_utf8(sample: bytes) -> bool:
 
 
 def _looks_chinese(sample: bytes) -> bool:
-    """Whether nine in ten characters beyond ASCII are in GB 2312, the common part: Western bytes rarely pair
-    so."""
+    """Whether nine in ten characters beyond ASCII are in GB 2312, the common part: Western bytes rarely pair so."""
     text = codecs.getincrementaldecoder("gb18030")().decode(sample)
     wide = [c for c in text if c > "\x7f"][:20_000]
     return sum(_in_gb2312(c) for c in wide) >= 0.9 * len(wide)

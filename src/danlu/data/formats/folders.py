@@ -1,5 +1,4 @@
-"""Folders with one subfolder per class: images as paths, texts as their content. Hidden files are not
-seen."""
+"""Folders with one subfolder per class: images as paths, texts as their content. Hidden files are not seen."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from danlu.data.formats.encoding import detected_encoding
-from danlu.data.formats.table import Ask, Source, Table, numbered, opened
+from danlu.data.formats.table import Ask, Source, Table, numbered, opened, without_damaged
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 TEXT_SUFFIXES = (".txt",)
@@ -25,8 +24,7 @@ BATCH = 8192  # files
 
 
 def image_tables(source: Source, ask: Ask) -> Iterator[Table]:
-    """The images of a folder: `image` (path) and, where there are subfolders, `label` (the subfolder's
-    name)."""
+    """The images of a folder: `image` (path) and, where there are subfolders, `label` (the subfolder's name)."""
     return _tables(source, IMAGE_SUFFIXES, "image", str)
 
 
@@ -62,12 +60,11 @@ def _tables(source: Source, suffixes: tuple[str, ...], column: str, value: Calla
         frame = pl.DataFrame({column: [value(path) for path in files[part]]})
         if labelled:
             frame = frame.with_columns(pl.Series("label", labels[part], dtype=pl.String))
-        yield Table(numbered(frame, start), frame.height)
+        yield without_damaged(Table(numbered(frame, start), frame.height), source)
 
 
 def _label(path: Path, root: Path) -> str | None:
-    """The first folder below `root`, the names of splits passed over; None for a file that lies in no
-    folder."""
+    """The first folder below `root`, the names of splits passed over; None for a file that lies in no folder."""
     folders = path.relative_to(root).parts[:-1]
     if folders and folders[0].lower() in SPLIT_NAMES:
         folders = folders[1:]

@@ -12,7 +12,6 @@ from danlu.data.formats.table import Ask, Source, Table, opened, whole
 from danlu.errors import DanluError
 
 _DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-NAME = re.compile(r"(.*)(images|labels)(.*)\.?-?idx\d-?ubyte(\.gz)?$|.*\.idx\d?(\.gz)?$", re.IGNORECASE)
 
 
 def tables(source: Source, ask: Ask) -> Iterator[Table]:

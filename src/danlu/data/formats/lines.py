@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from danlu.data.formats.encoding import Utf8Reader
-from danlu.data.formats.table import Ask, Source, Table, numbered
+from danlu.data.formats.table import Ask, Source, Table, numbered, without_damaged
 
 
 def tables(source: Source, ask: Ask) -> Iterator[Table]:
@@ -18,8 +18,9 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
             final = not block
             rest += block
             end = len(rest) if final else rest.rfind(b"\n") + 1
-            lines = [line.rstrip("\r") for line in rest[:end].decode().split("\n")]
+            lines = [line.rstrip("\r") for line in rest[:end].decode().split("\n") if line.strip()]
             rest = rest[end:]
-            frame = pl.DataFrame({"text": [line for line in lines if line.strip()]}, schema={"text": pl.String})
-            yield Table(numbered(frame, rows), frame.height, (), text.encoding)
-            rows += frame.height
+            frame = pl.DataFrame({"text": lines}, schema={"text": pl.String})
+            table = Table(numbered(frame, rows), frame.height, (), text.encoding)
+            rows += table.rows
+            yield without_damaged(table, source) if text.damaged else table

@@ -7,34 +7,35 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from danlu.data.formats.records import frame_of_columns, frame_of_records
+from danlu.data.formats.records import frame_of_columns, frame_of_records, series_of
 from danlu.errors import DanluError
 
 
-def frame_of(rows: Any, names: Sequence[str] | None = None) -> pl.DataFrame:
+def frame_of(rows: Any, names: Sequence[str] | None = None, only: str | None = None) -> pl.DataFrame:
     """The rows of a polars or pandas DataFrame, list of dicts, dict of lists, list of texts, NumPy array,
     Pillow images, or of one dict, text or image.
 
-    `names` are those of an array's columns. Raises DanluError for any other object.
+    `names` are those of the columns of a table without names, `only` is that of bare texts, images or sequences.
+    Raises DanluError for any other object.
     """
     if isinstance(rows, pl.DataFrame | pl.LazyFrame):
         return rows.lazy().collect()
     if isinstance(rows, np.ndarray):
-        return frame_of_array(rows, names=names)
+        return frame_of_array(rows, only, names)
     if isinstance(rows, Mapping):
         return _frame_of_mapping(rows)
     if isinstance(rows, str) or _is_image(rows):
-        return _frame_of_list([rows], names)
+        return _frame_of_list([rows], names, only)
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas, which need not be installed
-        return frame_of_columns({str(c): _pandas_values(rows[c]) for c in rows.columns})
+        return pl.DataFrame([_pandas_series(str(name), rows[name]) for name in rows.columns])
     if isinstance(rows, Sequence) and len(rows):
-        return _frame_of_list(list(rows), names)
+        return _frame_of_list(list(rows), names, only)
     raise DanluError("data.unknown_rows", found=type(rows).__name__)
 
 
 def frame_of_array(array: np.ndarray, name: str | None = None, names: Sequence[str] | None = None) -> pl.DataFrame:
-    """Columns x0, x1 … of (rows, features); `image` of (rows, height, width[, channels]) uint8; `sequence` of
-    (rows, time, channels) floats."""
+    """Columns x0, x1 … of (rows, features); `image` of (rows, height, width[, channels]) uint8; `sequence` of (rows,
+    time, channels) floats."""
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim == 2:
@@ -47,7 +48,7 @@ def frame_of_array(array: np.ndarray, name: str | None = None, names: Sequence[s
     if not is_feature_shape(array):
         raise DanluError("data.array_shape", shape=str(array.shape), dtype=str(array.dtype))
     is_image = array.dtype == np.uint8
-    name = name or (names[0] if names else "image" if is_image else "sequence")
+    name = name or ("image" if is_image else "sequence")
     return pl.DataFrame([pl.Series(name, np.ascontiguousarray(array if is_image else array.astype(np.float32)))])
 
 
@@ -68,15 +69,15 @@ def _frame_of_mapping(rows: Mapping[str, Any]) -> pl.DataFrame:
     return frame_of_records([rows])
 
 
-def _frame_of_list(rows: list[Any], names: Sequence[str] | None) -> pl.DataFrame:
+def _frame_of_list(rows: list[Any], names: Sequence[str] | None, only: str | None) -> pl.DataFrame:
     if all(isinstance(row, Mapping) for row in rows):
         return frame_of_records(rows)
     if all(isinstance(row, str) for row in rows):
-        return pl.DataFrame({names[0] if names else "text": rows})
+        return pl.DataFrame({only or "text": rows})
     if all(_is_image(row) for row in rows):
-        return pl.DataFrame({names[0] if names else "image": [_png(row) for row in rows]})
+        return pl.DataFrame({only or "image": [_png(row) for row in rows]})
     if all(isinstance(row, list | tuple | np.ndarray | int | float) for row in rows):
-        return frame_of_array(np.asarray(rows), names=names)
+        return frame_of_array(np.asarray(rows), only, names)
     raise DanluError("data.unknown_rows", found=f"list of {type(rows[0]).__name__}")
 
 
@@ -90,6 +91,8 @@ def _png(image: Any) -> bytes:
     return stream.getvalue()
 
 
-def _pandas_values(series: Any) -> list[Any]:
-    """The values of a pandas column with None where one is missing."""
-    return series.astype(object).where(series.notna(), None).tolist()
+def _pandas_series(name: str, series: Any) -> pl.Series:
+    """A pandas column, null where a value is missing."""
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biufM":
+        return pl.Series(name, series.to_numpy(), nan_to_null=True)
+    return series_of(name, series.astype(object).where(series.notna(), None).tolist())

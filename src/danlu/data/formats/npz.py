@@ -15,8 +15,7 @@ _TARGETS = ("y", "labels", "label", "target", "targets", "y_train", "train_label
 
 
 def tables(source: Source, ask: Ask) -> Iterator[Table]:
-    """Features as columns x0, x1 …, images or sequences; a target as `label`; other arrays under their own
-    names."""
+    """Features as columns x0, x1 …, images or sequences; a target as `label`; other arrays under their own names."""
     try:
         with np.load(seekable(source), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -27,6 +26,8 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
         raise DanluError("data.npz_names", file=source.name, names=", ".join(arrays))
     frame = frame_of_array(arrays.pop(features))
     for name, array in arrays.items():
-        if len(array) == frame.height and array.ndim == 1:
-            frame = frame.with_columns(pl.Series("label" if name.lower() in _TARGETS else name, array))
+        if array.shape != (frame.height,):
+            shape = str(array.shape)
+            raise DanluError("data.npz_extra", file=source.name, name=name, shape=shape, rows=frame.height)
+        frame = frame.with_columns(pl.Series("label" if name.lower() in _TARGETS else name, array))
     return whole(frame)

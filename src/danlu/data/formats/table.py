@@ -6,7 +6,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,8 +21,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: a file, a folder, standard input (`path` None) or a name that the format
-    understands."""
+    """Where rows come from: a file, a folder, standard input (`path` None) or a name that the format understands."""
 
     name: str
     format: str
@@ -60,8 +59,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Format:
-    """A format: how its files are named, how they begin, and `tables(source, ask)`, which reads them in
-    parts."""
+    """A format: how its files are named, how they begin, and `tables(source, ask)`, which reads them in parts."""
 
     tables: Callable[[Source, Ask], Iterator[Table]]
     suffixes: tuple[str, ...] = ()
@@ -76,12 +74,14 @@ def opened(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def refused_if_damaged(name: str) -> Iterator[None]:
-    """A compressed file that breaks off is the user's to mend: DanluError that names it."""
+def refused_if_unreadable(name: str) -> Iterator[None]:
+    """A file that breaks off or that we may not open is the user's to mend: DanluError that names it."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DanluError("data.damaged_file", file=name, why=str(error)) from None
+    except PermissionError:
+        raise DanluError("data.no_permission", file=name) from None
 
 
 def seekable(source: Source) -> Path | io.BytesIO:
@@ -102,6 +102,14 @@ def numbered(frame: pl.DataFrame, start: int = 0) -> pl.DataFrame:
 def whole(frame: pl.DataFrame) -> Iterator[Table]:
     """The single table of a source that is read at once."""
     yield Table(numbered(frame), frame.height)
+
+
+def without_damaged(table: Table, source: Source) -> Table:
+    """`table` without the rows in which bytes were no text: these are named. Decoding put U+FFFD in their place."""
+    texts = pl.selectors.string()
+    damaged = table.frame.filter(pl.any_horizontal(texts.str.contains("\ufffd", literal=True)))[ROW]
+    bad = (*table.bad, *(bad_row(source, row, "data.bad_row.encoding") for row in damaged))
+    return replace(table, frame=table.frame.filter(~pl.col(ROW).is_in(damaged.implode())), bad=bad)
 
 
 def bad_row(source: Source, row: int, key: str, **fields: Any) -> BadRow:
