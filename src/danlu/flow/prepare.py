@@ -20,7 +20,7 @@ from danlu.models.choose import choose
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
 from danlu.training.loop import Augment
-from danlu.training.machine import device_of, set_for, step_flops_per_row
+from danlu.training.machine import device_of, native_bfloat16, set_for, step_flops_per_row
 from danlu.training.plan import Plan, plan_of
 from danlu.words import Note
 
@@ -70,7 +70,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
     tally = Tally()
     store = codec.encode(train, progress=progress, tally=tally)
     validation = codec.encode(material.validation, tally=tally)
-    asked = _within_time(recipe.train, began)
+    asked, device = _within_time(recipe.train, began), device_of(recipe.train.device)
     suited = family.training(codec.shapes, len(store))
     objective = task.objective(codec.targets, _with_smoothing(asked, suited), _class_counts(codec, store))
     with set_for(torch.get_num_threads()):
@@ -86,8 +86,9 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         batches_of=lambda size, tokens: Loader(store, size, tokens, recipe.seed).steps_per_epoch,
         flops_per_row=flops,
         metrics=objective.metrics,
-        device=device_of(asked.device),
+        device=device,
         seed=recipe.seed,
+        native_bfloat16=native_bfloat16(device),
     )
     augment, how = _augmentation(codec, store, plan)
     about = Note("flow.model", family=family_name, **models.size(module))

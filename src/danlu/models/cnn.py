@@ -22,12 +22,8 @@ LONG_SEQUENCE = 256  # steps beyond which every stage halves them
 class Config(Frozen):
     """Width, depth and kernels of the convolutions."""
 
-    width: int = Field(
-        32, ge=1, description="channels of the first stage of an image; each stage doubles them"
-    )
-    depth: int = Field(
-        3, ge=1, description="stages, each of two convolutions; images halve from stage to stage"
-    )
+    width: int = Field(32, ge=1, description="channels of the first stage of an image; each stage doubles them")
+    depth: int = Field(3, ge=1, description="stages, each of two convolutions; images halve from stage to stage")
     activation: Activation = "relu"
     dropout: float = Field(0.2, ge=0, lt=1, description="before the heads, and on embedded tokens")
     kernels: tuple[int, ...] = Field((3, 4, 5), min_length=1, description="tokens that one text filter spans")
@@ -157,6 +153,7 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "schedule": "cosine",
         "warmup": 0.1,
         "label_smoothing": 0.1 if shapes.image else 0.0,
+        "precision": "bfloat16" if shapes.image else "float32",
         "augment": bool(shapes.image),
         "early_stopping": False if shapes.image else {"patience": 5},
         "keep": "best",

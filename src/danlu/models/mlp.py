@@ -37,9 +37,7 @@ class Config(Frozen):
     members: int = Field(1, ge=1, description="networks that share their matrices and are averaged (TabM)")
     embed_numbers: Literal["none", "periodic"] = Field("none", description="how a number becomes a vector")
     number_width: int = Field(8, ge=2, description="width of an embedded number")
-    frequency: float = Field(
-        0.1, gt=0, description="deviation of the first frequencies of periodic embeddings"
-    )
+    frequency: float = Field(0.1, gt=0, description="deviation of the first frequencies of periodic embeddings")
     category_width: int = Field(8, ge=1, description="width of an embedded category")
     text_width: int = Field(128, ge=1, description="width of the vectors of tokens and terms")
 

@@ -27,9 +27,7 @@ class Config(Frozen):
 
     depth: Literal[18, 34, 50, 101, 152] = 18
     width: int = Field(64, ge=1, description="channels of the first stage; each stage doubles them")
-    stem: Literal["small", "large"] = Field(
-        "large", description="3×3, or 7×7 and pooling that quarter the image"
-    )
+    stem: Literal["small", "large"] = Field("large", description="3×3, or 7×7 and pooling that quarter the image")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the heads")
     zero_init: bool = Field(True, description="blocks begin as the identity (Goyal et al. 2017)")
     category_width: int = Field(8, ge=1, description="width of an embedded category")
@@ -137,6 +135,7 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "schedule": "cosine",
         "warmup": 0.1,
         "label_smoothing": 0.1,
+        "precision": "bfloat16",
         "augment": True,
         "early_stopping": False,
         "keep": "best",

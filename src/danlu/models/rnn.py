@@ -24,12 +24,8 @@ class Config(Frozen):
     width: int = Field(128, ge=1, description="units of each layer and direction")
     layers: int = Field(1, ge=1, description="recurrent layers, one above the other")
     bidirectional: bool = Field(True, description="read from both ends")
-    pool: Literal["last", "mean", "max", "attention"] = Field(
-        "max", description="how the states become one vector"
-    )
-    dropout: float = Field(
-        0.2, ge=0, lt=1, description="on embedded tokens, between layers and before the heads"
-    )
+    pool: Literal["last", "mean", "max", "attention"] = Field("max", description="how the states become one vector")
+    dropout: float = Field(0.2, ge=0, lt=1, description="on embedded tokens, between layers and before the heads")
     token_width: int = Field(128, ge=1, description="width of the vectors of tokens")
     category_width: int = Field(8, ge=1, description="width of an embedded category")
 

@@ -31,6 +31,14 @@ def device_of(wanted: str) -> str:
     return wanted
 
 
+def native_bfloat16(device: str) -> bool:
+    """Whether the device has units of its own for bfloat16; without them it is slower than float32."""
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    units = torch.cpu.get_capabilities()
+    return device == "cpu" and bool(units.get("avx512_bf16") or units.get("amx_bf16"))
+
+
 @torch.no_grad()
 def step_flops_per_row(model: nn.Module, store: Store) -> float:
     """Floating-point operations of forward and backward per row, counted on a small batch (backward is twice forward)."""

@@ -87,11 +87,13 @@ def plan_of(
     metrics: tuple[str, ...],
     device: str,
     seed: int,
+    native_bfloat16: bool = False,
 ) -> tuple[Plan, list[Note]]:
     """The plan for `rows` training rows, and notes on what was derived.
 
     `asked` wins over `suited` (what the family recommends), which wins over the fallback.
     `batches_of(batch_size, batch_tokens)`: batches in an epoch. `flops_per_row`: of a step, forward and backward.
+    `native_bfloat16`: whether the device computes it faster than float32; taken where the family is at ease with it.
     Raises DanluError for settings that exclude each other.
     """
     _refuse_contradictions(asked)
@@ -100,6 +102,7 @@ def plan_of(
     batches = batches_of(None if asked.batch_tokens else batch_size, asked.batch_tokens)
     per_epoch = max(1, math.ceil(batches / asked.accumulate))
     steps = asked.steps or chosen["epochs"] * per_epoch
+    step_flops = flops_per_row * rows / batches
     derived = {
         "steps": steps,
         "steps_per_epoch": per_epoch,
@@ -109,7 +112,10 @@ def plan_of(
         "metric": _metric(chosen["metric"], metrics, validation_rows),
         "evaluate_every": asked.evaluate_every or _evaluate_every(steps, per_epoch, validation_rows, rows),
         "log_every": max(1, min(per_epoch, steps // 200)),
-        "threads": asked.threads or threads_for(flops_per_row * rows / batches),
+        "precision": _precision(
+            asked.precision, chosen["precision"], native_bfloat16 and step_flops > STEP_FLOPS_PER_THREAD
+        ),
+        "threads": asked.threads or threads_for(step_flops),
         "device": device,
         "seed": seed,
     }
@@ -141,6 +147,13 @@ def _given(asked: TrainConfig) -> dict[str, Any]:
     """What the recipe sets; "auto" and null set nothing."""
     set_by_user = asked.model_dump(exclude_unset=True)
     return {k: v for k, v in set_by_user.items() if v is not None and not (k == "precision" and v == "auto")}
+
+
+def _precision(asked: str, suited: str, pays: bool) -> str:
+    """bfloat16 where it is asked for, or where it suits the family and pays on this device."""
+    if asked != "auto":
+        return asked
+    return suited if pays else "float32"
 
 
 def _metric(wanted: str | None, metrics: tuple[str, ...], validation_rows: int) -> str:
