@@ -1,6 +1,6 @@
 """Reading and checking a CSV: danlu beside polars with the same checks written by hand.
 
-python benchmarks/read_csv.py --megabytes 1000 --repeats 3
+    python benchmarks/read_csv.py --megabytes 1000 --repeats 3
 
 Each side runs in a process of its own, in turn; what is compared is the least time of the repeats and the
 largest memory (the process's peak, less what it held after its imports). Bars: at most 1.5 times the time,
@@ -18,6 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+from danlu.data.checks import check
+from danlu.data.read import read
+from danlu.data.split import split
+from danlu.recipe import DataConfig
 
 TARGET = "label"
 ROWS_PER_MEGABYTE = 8200
@@ -81,12 +86,6 @@ def write_csv(path: Path, rows: int) -> None:
 
 def by_danlu(path: str) -> None:
     """Everything that danlu does between a file and a split: encoding, kinds, bad rows, hash, checks."""
-    from danlu.data.checks import check
-
-    from danlu.data.read import read
-    from danlu.data.split import split
-    from danlu.recipe import DataConfig
-
     config = DataConfig(files=path, target=TARGET)
     examples = read(config)
     parts = split(examples, (TARGET,), config.split, 0, TARGET)
@@ -95,9 +94,6 @@ def by_danlu(path: str) -> None:
 
 def by_danlu_reading(path: str) -> None:
     """danlu's reading alone: encoding, kinds, bad rows, hash."""
-    from danlu.data.read import read
-    from danlu.recipe import DataConfig
-
     read(DataConfig(files=path, target=TARGET))
 
 

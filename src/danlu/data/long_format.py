@@ -1,7 +1,6 @@
 """A table with one row per step becomes one row per sequence. Knows nothing of files or kinds beyond numbers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import polars as pl
 
@@ -28,14 +27,11 @@ def time_column(series: pl.Series, form: str | None, missing: tuple[str, ...]) -
 
     Raises DanluError where they are neither.
     """
-    if form is None:
-        column = input_column(series, missing)
-        if column.kind == "ignore" and series.dtype.is_numeric():  # times may well be consecutive numbers
-            column = replace(column, kind="number")
-    else:
-        kind: ColumnKind = "date" if form in DATE_FORMATS else "number"
-        column = Column(series.name, kind, Note("data.kind.not_in_training"), form)
-    if column.kind not in ("number", "date") and not series.dtype.is_temporal():
+    if series.dtype != pl.String or form:
+        kind: ColumnKind = "date" if series.dtype.is_temporal() or form in DATE_FORMATS else "number"
+        return Column(series.name, kind, Note("data.kind.set", kind=kind), form)
+    column = input_column(series, missing)
+    if column.kind not in ("number", "date"):
         raise DanluError("data.long.time", column=series.name, example=str(series.drop_nulls().first())[:40])
     return column
 
@@ -69,7 +65,7 @@ def gathered(frame: pl.DataFrame, long: LongSequences, channels: tuple[str, ...]
 def _constant_within(frame: pl.DataFrame, by: str, names: list[str]) -> list[str]:
     """The columns that have at most one value, missing ones aside, in each group."""
     counts = frame.group_by(by).agg(pl.col(names).drop_nulls().n_unique()).select(pl.col(names).max())
-    return [name for name in names if counts[name][0] <= 1]
+    return [name for name in names if (counts[name][0] or 0) <= 1]
 
 
 def _step(channels: tuple[str, ...]) -> pl.Expr:

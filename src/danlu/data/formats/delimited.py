@@ -28,12 +28,14 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
     with source.open() as stream:
         text = Utf8Reader(stream, ask.encoding, source.name, ask.block)
         head = text.read()
+        old_mac = b"\n" not in head
+        head = head.replace(b"\r", b"\n") if old_mac else head
         if not head.strip():
             raise DanluError("data.empty_file", file=source.name)
         dialect = detected_dialect(head, ask, prefers_tab=source.format == "tsv")
         rest, rows, final = head[dialect.header_bytes :], 0, False
         while not final:
-            block = text.read()
+            block = text.read().replace(b"\r", b"\n") if old_mac else text.read()
             final = not block
             if final and rows and not rest.strip(b"\r\n"):
                 return

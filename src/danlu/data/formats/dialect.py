@@ -58,8 +58,8 @@ class Dialect:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines with their line breaks; only \\n and \\r\\n end one."""
-    return io.StringIO(text, newline="\n").readlines()
+    r"""The lines with their breaks, \n or \r\n; any other \r, at which the csv module would stop, becomes a space."""
+    return io.StringIO(re.sub(r"\r(?!\n)", " ", text), newline="\n").readlines()
 
 
 def detected_dialect(head: bytes, ask: Ask, prefers_tab: bool = False) -> Dialect:
