@@ -34,7 +34,7 @@ def rows_of(modality: str, goal: str) -> pl.DataFrame:
             "b": [None if i % 9 == 0 else float(v) for i, v in enumerate(rng.normal(size=ROWS))],
             "c": rng.choice(["red", "green", "blue"], ROWS),
         },
-        "text": lambda: {"text": [f"{'good 好' if v > 0 else 'bad 坏'} thing number {i} 文本" for i, v in enumerate(value)]},
+        "text": lambda: {"text": [f"{'good 好' if v > 0 else 'bad 坏'} thing {i} 文本" for i, v in enumerate(value)]},
         "image": lambda: {
             "image": pl.Series(
                 np.clip(rng.normal(size=(ROWS, 12, 12)) * 20 + 100 + 60 * value[:, None, None], 0, 255).astype(np.uint8)
@@ -75,7 +75,7 @@ def test_task_trains_evaluates_and_predicts_alike_after_loading(tmp_path, task, 
     alone = model.predict(rows.drop("target")[7:8])
     for name in ["prediction", *chances]:
         if answers[name].dtype == pl.Float64:
-            assert alone[name][0] == pytest.approx(answers[name][7], abs=1e-5), "a row's answer depends on that row alone"
+            assert alone[name][0] == pytest.approx(answers[name][7], abs=1e-5), "an answer hangs on its row alone"
     measured = model.evaluate(rows)["targets"][0]["metrics"]
     if TASKS[task].goal == "classification":
         right = (answers["prediction"] == rows["target"]).mean()

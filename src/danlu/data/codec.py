@@ -84,7 +84,8 @@ class Codec:
         """
         _require(train, targets)
         frame, rows, taken = train.frame, Rows.of(train, Tally()), reads[modality]
-        fitted_targets = {name: _fitted_target(train, name, goal if len(targets) == 1 else None, rows) for name in targets}
+        lone = goal if len(targets) == 1 else None
+        fitted_targets = {name: _fitted_target(train, name, lone, rows) for name in targets}
         readable = {c.name: c for c in train.columns.values() if c.name not in targets and c.kind != "ignore"}
         columns, unused = _columns_by_input(frame, readable.values(), taken)
         kinds = {name: readable[name].kind for name in columns["numbers"]}

@@ -60,6 +60,7 @@ class TokenFilters(Part):
         super().__init__()
         self.vectors = nn.Embedding(shapes.tokens, config.token_width, padding_idx=0)
         self.dropout = nn.Dropout(config.dropout)
+        self.kernels = config.kernels
         self.filters = nn.ModuleList(nn.Conv1d(config.token_width, config.filters, k) for k in config.kernels)
         self.activation = ACTIVATIONS[config.activation]()
         self.width = config.filters * len(config.kernels)
@@ -67,11 +68,11 @@ class TokenFilters(Part):
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         vectors = self.dropout(self.vectors(inputs["tokens"])).transpose(1, 2)
         length = inputs["tokens_length"].clamp_min(1)
-        return torch.cat([self._greatest(filters, vectors, length) for filters in self.filters], dim=1)
+        found = zip(self.filters, self.kernels, strict=True)
+        return torch.cat([self._greatest(filters, kernel, vectors, length) for filters, kernel in found], dim=1)
 
-    def _greatest(self, filters: nn.Module, vectors: Tensor, length: Tensor) -> Tensor:
+    def _greatest(self, filters: nn.Module, kernel: int, vectors: Tensor, length: Tensor) -> Tensor:
         """(B, width, T) → (B, filters); the padding's vectors are 0, like what is beyond the text's end."""
-        kernel = filters.kernel_size[0]
         responses = filters(F.pad(vectors, (kernel // 2, (kernel - 1) // 2)))
         outside = ~steps_inside(length, responses.shape[2]).unsqueeze(1)
         return self.activation(responses.masked_fill(outside, -torch.inf).amax(2))

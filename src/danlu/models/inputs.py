@@ -23,8 +23,9 @@ class Concat(Part):
 
     def __init__(self, parts: Iterable[Part]) -> None:
         super().__init__()
+        parts = list(parts)
         self.parts = nn.ModuleList(parts)
-        self.width = sum(part.width for part in self.parts)
+        self.width = sum(part.width for part in parts)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         read = [part(inputs) for part in self.parts]

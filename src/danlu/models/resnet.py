@@ -69,7 +69,7 @@ class Block(nn.Module):
         self.residual = nn.Sequential(*layers)
         self.shortcut = nn.Sequential(*_convolution(channels, self.width, 1, stride) if changes else ())
         self.activation = nn.ReLU(inplace=True)
-        if zero_init:
+        if zero_init and isinstance(layers[-1], nn.BatchNorm2d):
             nn.init.zeros_(layers[-1].weight)
 
     def forward(self, x: Tensor) -> Tensor:

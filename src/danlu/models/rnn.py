@@ -14,7 +14,7 @@ from danlu.models.inputs import Concat, Part, steps_inside, table_parts
 from danlu.recipe import Frozen
 
 Cell = Literal["rnn", "lstm", "gru"]
-CELLS: dict[Cell, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[Cell, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class Config(Frozen):

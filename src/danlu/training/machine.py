@@ -41,7 +41,7 @@ def native_bfloat16(device: str) -> bool:
 
 @torch.no_grad()
 def step_flops_per_row(model: nn.Module, store: Store) -> float:
-    """Floating-point operations of forward and backward per row, counted on a small batch (backward is twice forward)."""
+    """Floating-point operations of a step per row, counted on a small batch; backward costs twice the forward."""
     rows = min(len(store), 8)
     batch = store.batch(torch.arange(rows))
     model.eval()
