@@ -138,17 +138,17 @@ def _build(config: Config, shapes: Shapes) -> Readout:
 
 
 def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
-    """Stages until the image is about 4 pixels wide."""
+    """Stages until the image is about 7 pixels wide, two at least."""
     if shapes.image is None:
         return {}
-    return {"depth": max(1, min(5, round(math.log2(min(shapes.image[1:]) / 4)) + 1))}
+    return {"depth": max(2, min(5, round(math.log2(min(shapes.image[1:]) / 7)) + 1))}
 
 
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
     return {
         "optimizer": "adamw",
         "batch_size": 32 if rows < 4_000 else 64 if rows < 20_000 else 128,
-        "epochs": 30 if rows < 10_000 else 10,
+        "epochs": 30 if rows < 10_000 else 8,
         "learning_rate": 3e-3 if shapes.image else 1e-3,
         "weight_decay": 0.05 if shapes.image else 0.01,
         "schedule": "cosine",
