@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from danlu.data.store import Shapes
 from danlu.models.activations import ACTIVATIONS, Activation
-from danlu.models.family import TABLE, Family
+from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Readout
-from danlu.models.inputs import Concat, Part, Pixels, steps_inside, table_parts
+from danlu.models.inputs import Concat, Part, Pixels, steps_inside, table_parts, token_vectors
 from danlu.recipe import Frozen
 
 LONG_SEQUENCE = 256  # steps beyond which every stage halves them
@@ -58,7 +58,8 @@ class TokenFilters(Part):
 
     def __init__(self, shapes: Shapes, config: Config) -> None:
         super().__init__()
-        self.vectors = nn.Embedding(shapes.tokens, config.token_width, padding_idx=0)
+        vectors = token_vectors(shapes, config.token_width)
+        self.vectors = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=0)
         self.dropout = nn.Dropout(config.dropout)
         self.kernels = config.kernels
         self.filters = nn.ModuleList(nn.Conv1d(config.token_width, config.filters, k) for k in config.kernels)
@@ -138,27 +139,36 @@ def _build(config: Config, shapes: Shapes) -> Readout:
 
 
 def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
-    """Stages until the image is about 7 pixels wide, two at least."""
+    """Stages until an image is about 7 pixels wide, two at least; narrow ones where it begins large."""
     if shapes.image is None:
-        return {}
-    return {"depth": max(2, min(5, round(math.log2(min(shapes.image[1:]) / 7)) + 1))}
+        return {"dropout": 0.5} if shapes.tokens else {}
+    side = min(shapes.image[1:])
+    depth = max(2, min(6, round(math.log2(side / 7)) + 1))
+    return {"depth": depth, "width": 32 if side <= 48 else 16}
 
 
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
-    return {
-        "optimizer": "adamw",
-        "batch_size": 32 if rows < 4_000 else 64 if rows < 20_000 else 128,
-        "epochs": 30 if rows < 10_000 else 8,
-        "learning_rate": 3e-3 if shapes.image else 1e-3,
-        "weight_decay": 0.05 if shapes.image else 0.01,
-        "schedule": "cosine",
+    image = {
+        "batch_size": power_of_two(rows / 50, 32, 128),
+        "epochs": epochs_for(rows, passes=300_000, least=8),
+        "learning_rate": 3e-3,
+        "weight_decay": 0.05,
         "warmup": 0.1,
-        "label_smoothing": 0.1 if shapes.image else 0.0,
-        "precision": "bfloat16" if shapes.image else "float32",
-        "augment": bool(shapes.image),
-        "early_stopping": False if shapes.image else {"patience": 5},
-        "keep": "best",
+        "label_smoothing": 0.1,
+        "precision": "bfloat16",
+        "augment": True,
+        "early_stopping": False,
     }
+    other = {
+        "batch_size": power_of_two(rows / 100, 16, 64),
+        "epochs": epochs_for(rows, passes=60_000 if shapes.tokens else 200_000, least=4),
+        "learning_rate": 2e-3,
+        "weight_decay": 0.01,
+        "warmup": 0.05,
+        "clip": 1.0,
+        "early_stopping": {"patience": 3 if shapes.tokens else 10},
+    }
+    return {"optimizer": "adamw", "schedule": "cosine", "keep": "best"} | (image if shapes.image else other)
 
 
 FAMILY = Family(

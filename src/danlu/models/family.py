@@ -1,5 +1,6 @@
 """Family: what every model family declares. Knows nothing of any one family."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,3 +33,13 @@ class Family:
     fields: Callable[[Shapes, int], dict[str, Any]]
     training: Callable[[Shapes, int], dict[str, Any]]
     robust: bool = True  # numbers centred on the median, outliers drawn in; else mean and deviation alone
+
+
+def epochs_for(rows: int, passes: int, least: int, most: int = 30) -> int:
+    """Epochs after which about `passes` rows have been seen."""
+    return max(least, min(most, round(passes / rows)))
+
+
+def power_of_two(value: float, least: int, most: int) -> int:
+    """The power of two nearest to `value`, within powers of two."""
+    return max(least, min(most, 2 ** round(math.log2(value))))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from danlu.data.store import Shapes
 from danlu.models.activations import ACTIVATIONS, Activation
-from danlu.models.family import TABLE, Family
+from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads, MemberHeads
 from danlu.models.inputs import (
     CategoryVectors,
@@ -26,6 +26,9 @@ from danlu.models.inputs import (
 )
 from danlu.recipe import Frozen
 
+SMALL_TABLE = 1_000  # rows below which embedded numbers learn noise
+STEPS = 6_000  # of a larger table, where 60 epochs are more
+
 
 class Config(Frozen):
     """Width and depth of the network and how its inputs are embedded."""
@@ -37,7 +40,7 @@ class Config(Frozen):
     members: int = Field(1, ge=1, description="networks that share their matrices and are averaged (TabM)")
     embed_numbers: Literal["none", "periodic"] = Field("none", description="how a number becomes a vector")
     number_width: int = Field(8, ge=2, description="width of an embedded number")
-    frequency: float = Field(0.1, gt=0, description="deviation of the first frequencies of periodic embeddings")
+    frequency: float = Field(0.3, gt=0, description="deviation of the first frequencies of periodic embeddings")
     category_width: int = Field(8, ge=1, description="width of an embedded category")
     text_width: int = Field(128, ge=1, description="width of the vectors of tokens and terms")
 
@@ -131,24 +134,41 @@ def _hidden_layers(width: int, config: Config) -> nn.Sequential:
 
 
 def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
-    if shapes.numbers and not (shapes.tokens or shapes.terms or shapes.image or shapes.sequence):
-        return {"embed_numbers": "periodic", "members": 16, "dropout": 0.1}
-    return {"dropout": 0.3}
+    if not _is_table(shapes):
+        return {"dropout": 0.5 if shapes.tokens else 0.2}
+    if rows < SMALL_TABLE:
+        return {"members": 16, "dropout": 0.1}
+    return {"members": 8, "embed_numbers": "periodic"}
 
 
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
+    common = {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine", "warmup": 0.05, "clip": 1.0}
+    if not _is_table(shapes):
+        return common | _training_on_texts_and_pixels(shapes, rows)
+    if rows < SMALL_TABLE:  # a few validation rows cannot tell which weights are best: the plan's last ones are
+        epochs = max(40, 5_000 // rows)
+        kept = {"keep": "last", "early_stopping": False}
+        return common | kept | {"batch_size": 32, "epochs": epochs, "learning_rate": 3e-3}
+    batch = power_of_two(rows / 64, 32, 512)
+    epochs = max(10, min(60, STEPS * batch // rows))
+    kept = {"keep": "best", "early_stopping": {"patience": 16}}
+    return common | kept | {"batch_size": batch, "epochs": epochs, "learning_rate": 5e-3}
+
+
+def _training_on_texts_and_pixels(shapes: Shapes, rows: int) -> dict[str, Any]:
+    epochs = epochs_for(rows, passes=60_000, least=4) if shapes.tokens else epochs_for(rows, passes=500_000, least=10)
     return {
-        "optimizer": "adamw",
-        "batch_size": min(max(32, 2 ** round(math.log2(rows / 16))), 1024),
-        "epochs": 100,
-        "learning_rate": 2e-3,
-        "weight_decay": 0.01,
-        "schedule": "cosine",
-        "warmup": 0.05,
-        "clip": 1.0,
-        "early_stopping": {"patience": 16},
+        "batch_size": power_of_two(rows / 100, 32, 256),
+        "epochs": epochs,
+        "learning_rate": 2e-3 if shapes.tokens else 1e-3,
+        "early_stopping": {"patience": 3 if shapes.tokens else 10},
         "keep": "best",
     }
+
+
+def _is_table(shapes: Shapes) -> bool:
+    """Nothing but the columns of a table."""
+    return not (shapes.tokens or shapes.terms or shapes.image or shapes.sequence)
 
 
 FAMILY = Family(

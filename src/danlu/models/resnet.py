@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from danlu.data.store import Shapes
-from danlu.models.family import TABLE, Family
+from danlu.models.family import TABLE, Family, power_of_two
 from danlu.models.heads import Readout
 from danlu.models.inputs import Concat, Part, Pixels, table_parts
 from danlu.recipe import Frozen
@@ -128,7 +128,7 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
     return {
         "optimizer": "sgd",
         "momentum": 0.9,
-        "batch_size": 32 if rows < 4_000 else 128,
+        "batch_size": power_of_two(rows / 50, 32, 128),
         "epochs": 30,
         "learning_rate": 0.05,
         "weight_decay": 5e-3,  # decoupled: the published 5e-4 acts through the momentum, ten times over

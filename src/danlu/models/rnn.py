@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from danlu.data.store import Shapes
-from danlu.models.family import TABLE, Family
+from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Readout
-from danlu.models.inputs import Concat, Part, steps_inside, table_parts
+from danlu.models.inputs import Concat, Part, steps_inside, table_parts, token_vectors
 from danlu.recipe import Frozen
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -89,7 +89,8 @@ class RecurrentTokens(Part):
 
     def __init__(self, shapes: Shapes, config: Config) -> None:
         super().__init__()
-        self.vectors = nn.Embedding(shapes.tokens, config.token_width, padding_idx=0)
+        vectors = token_vectors(shapes, config.token_width)
+        self.vectors = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=0)
         self.dropout = nn.Dropout(config.dropout)
         self.recurrent = Recurrent(config.token_width, config)
         self.width = self.recurrent.width
@@ -121,21 +122,22 @@ def _build(config: Config, shapes: Shapes) -> Readout:
 
 
 def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
-    return {}
+    return {"width": 64, "dropout": 0.4} if shapes.tokens else {}
 
 
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
+    text = {"epochs": epochs_for(rows, passes=60_000, least=4), "learning_rate": 1e-3}
+    sequence = {"epochs": epochs_for(rows, passes=200_000, least=10), "learning_rate": 2e-3}
     return {
         "optimizer": "adamw",
-        "batch_size": 32 if rows < 20_000 else 64,
-        "epochs": 20,
-        "learning_rate": 2e-3,
+        "batch_size": power_of_two(rows / 100, 16, 64),
         "weight_decay": 0.01,
         "schedule": "cosine",
         "warmup": 0.05,
         "clip": 1.0,
-        "early_stopping": {"patience": 5},
+        "early_stopping": {"patience": 3 if shapes.tokens else 10},
         "keep": "best",
+        **(text if shapes.tokens else sequence),
     }
 
 
