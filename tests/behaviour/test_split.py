@@ -113,7 +113,7 @@ def test_a_group_never_stands_on_two_sides(examples: Examples, seed: int):
 @given(st.integers(100, 300), seeds)
 def test_a_group_never_stands_on_two_sides_of_a_split_by_time(rows: int, seed: int):
     when = np.random.default_rng(seed).integers(0, 60, rows)
-    examples = examples_of({"x": np.arange(rows), "y": ["a"] * rows, "group": when // 4, "when": when})
+    examples = examples_of({"x": np.arange(rows), "y": ["a"] * rows, "group": when // 2, "when": when})
     parts = split(examples, ["y"], SplitConfig(by="group", time="when"), seed, None)
     assert on_two_sides(examples.frame["group"], parts) == set()
     assert when[parts.train].max() < when[parts.validation].min()
