@@ -51,7 +51,7 @@ def train(
         recipe=recipe,
         **settings,
     )
-    rows = examples_of(data, asked.data) if data is not None and not files else None
+    rows = examples_of(data, asked.data, task=asked.task) if data is not None and not files else None
     return shown(training(asked, out, rows), quiet=quiet)
 
 

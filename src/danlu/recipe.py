@@ -37,6 +37,7 @@ def seconds(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
 Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=float | str), Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Side = Annotated[int, Field(ge=1)]
 
 
 class Frozen(BaseModel):
@@ -83,7 +84,7 @@ class TextConfig(Frozen):
 class ImageConfig(Frozen):
     """How images become pixels."""
 
-    size: int | tuple[int, int] | None = Field(None, description="height and width; chosen from the training images")
+    size: Side | tuple[Side, Side] | None = Field(None, description="height and width; chosen from the training images")
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; as the training images are")
 
 

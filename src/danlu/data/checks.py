@@ -274,7 +274,7 @@ def empty_sequences(view: View) -> Iterator[Finding]:
 
 def outliers(view: View) -> Iterator[Finding]:
     """Numbers, of inputs or targets, so far from the others that they look like slips or codes."""
-    targets = () if view.classification else view.targets
+    targets = [name for name in view.targets if view.examples.columns[name].kind == "number"]
     for name in (*view.of_kind("number"), *targets):
         column, some = view.column(name), view.some(name).drop_nulls()
         if some.is_empty():

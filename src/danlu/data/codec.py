@@ -94,6 +94,9 @@ class Codec:
         unused += [*constant, *useless]
         left_out = {note.fields["column"] for note in unused}
         inputs = {name: column.kind for name, column in readable.items() if name not in left_out}
+        if not readable:
+            others = ", ".join(name for name in train.columns if name not in targets) or "–"
+            raise DanluError("codec.no_columns", others=others)
         if not inputs:
             raise DanluError("codec.no_inputs", reads=", ".join(taken), columns=", ".join(readable))
         tokens, said = _fitted(columns["tokens"], lambda c: fit_tokens(frame, c, config.text, progress), [])

@@ -75,7 +75,7 @@ def infer_target(
     names = list(columns)
     _check_known(config.target, names)
     if config.target:
-        return config.target, Note("data.target.given", columns=", ".join(config.target))
+        return tuple(dict.fromkeys(config.target)), Note("data.target.given", columns=", ".join(config.target))
     sure = _sure_targets(names, config)
     if not sure:
         raise DanluError("data.target.unknown", names=", ".join(names), example=names[-1])

@@ -17,6 +17,7 @@ import torch
 
 from danlu.data.store import Bags
 from danlu.data.text import share_of_ideographs, texts_of
+from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import TextConfig
 from danlu.words import Note
@@ -99,13 +100,15 @@ class Terms:
 def fit_terms(
     frame: pl.DataFrame, columns: tuple[str, ...], config: TextConfig, progress: Progress | None = None
 ) -> tuple[Terms, list[Note]]:
-    """The most frequent n-grams of the training rows, and what was chosen."""
+    """The most frequent n-grams of the training rows, and what was chosen. Raises DanluError where there are none."""
     texts = _texts(frame, columns, config.lowercase)
     parts = _suitable_parts(texts)
     least = 2 if len(texts) >= 100 else 1
     most = (config.vocab_size or _MAX_TERMS) // len(parts)
     fitted = tuple(_fitted(part, texts, least, most, progress) for part in parts)
     terms = Terms(columns, config.lowercase, len(texts), fitted)
+    if not terms.size:
+        raise DanluError("codec.no_words", column=", ".join(columns))
     kinds = "+".join(f"{part.analyzer} {part.shortest}-{part.longest}" for part in parts)
     return terms, [Note("codec.terms", column=", ".join(columns), size=terms.size, kinds=kinds, least=least)]
 

@@ -13,6 +13,7 @@ from danlu.data.values import as_numbers, as_texts, natural_order
 from danlu.errors import DanluError
 
 Goal = Literal["classification", "regression"]
+LARGEST = 1e100  # of a number to predict: the squares of errors, and their sums, stay finite
 UNKNOWN_CLASS = -1  # a class that training never saw: no answer of the model can be right
 
 
@@ -54,7 +55,7 @@ class Target:
 def fit_target(series: pl.Series, name: str, goal: Goal) -> Target:
     """The target of the training values in `series`.
 
-    Raises DanluError where a regression has no numbers or a classification fewer than two classes.
+    Raises DanluError where a regression has no numbers or too large ones, or a classification fewer than two classes.
     """
     if isinstance(series.dtype, pl.List):
         return Target(name, "labels", _classes(series.explode(), name, at_least=1))
@@ -77,6 +78,9 @@ def _number(series: pl.Series, name: str) -> Target:
     values = values[np.isfinite(values)]
     if len(values) == 0:
         raise DanluError("codec.target_not_number", column=name, got=str(series.drop_nulls().head(1).to_list()))
+    largest = float(np.abs(values).max())
+    if largest > LARGEST:
+        raise DanluError("codec.target_too_large", column=name, got=f"{largest:.3g}", most=f"{LARGEST:g}")
     scale = float(values.std())
     return Target(name, "number", mean=float(values.mean()), scale=scale if scale > 0 else 1.0)
 

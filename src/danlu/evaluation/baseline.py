@@ -140,7 +140,7 @@ def _boosting(outcome: Outcome, categorical: list[int], seed: int) -> Fit:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     trees_each = 1 if outcome.kind == "number" or len(outcome.classes) == 2 else len(outcome.classes)
-    rounds = min(100, max(10, TREES // trees_each))
+    rounds = min(100, max(2, TREES // trees_each))
     estimator = HistGradientBoostingRegressor if outcome.kind == "number" else HistGradientBoostingClassifier
     return lambda: estimator(max_iter=rounds, categorical_features=categorical or None, random_state=seed)
 

@@ -337,7 +337,8 @@ def _residuals(target: Target, voice: Voice) -> Markup:
     residuals = target["residuals"]
     truth, predicted = zip(*residuals["points"], strict=True)
     ends = (min(*truth, *predicted), max(*truth, *predicted))
-    both = ends if ends[0] < ends[1] else (ends[0] - 1, ends[1] + 1)
+    pad = abs(ends[0]) or 1
+    both = ends if ends[0] < ends[1] else (ends[0] - pad, ends[1] + pad)
     points = Line("", truth, predicted, "s1", [3.0] * len(truth), joined=False)
     labels = (voice.say("actual"), voice.say("predicted"))
     against = line_chart(voice.say("predicted_true"), [points], *labels, x_range=both, y_range=both, diagonal=True)

@@ -10,7 +10,7 @@ from danlu.evaluation.judge import cross_validation
 from danlu.evaluation.metrics import measure
 from danlu.events import Doing, Event
 from danlu.flow.fitting import calibrated_predictor, training_of
-from danlu.flow.material import Material
+from danlu.flow.material import Material, stratified_on
 from danlu.flow.prepare import prepared_for
 from danlu.predictor import Predictor
 from danlu.recipe import Recipe
@@ -27,7 +27,7 @@ def cross_validated(recipe: Recipe, material: Material) -> Generator[Event, None
         yield Doing(Note("flow.fold", fold=number + 1, folds=count), number, count)
         outcomes = fold_predictor(recipe, part).outcomes(part.test)
         measured.append({outcome.target: measure(outcome) for outcome in outcomes})
-    stratify = _stratify_on(recipe, material)
+    stratify = stratified_on(material.task, material.targets, material.whole, recipe.data)
     how = "grouped" if split.by else "in_time" if split.time else "stratified" if stratify else "random"
     return cross_validation(measured, Note(f"flow.cv_{how}", folds=count, column=split.by or split.time or stratify))
 
@@ -35,7 +35,8 @@ def cross_validated(recipe: Recipe, material: Material) -> Generator[Event, None
 def fold_materials(recipe: Recipe, material: Material, count: int) -> Iterator[Material]:
     """The material of each fold: every row is in one test."""
     whole, split = material.whole, recipe.data.split
-    for parts in folds(whole, material.targets, split, count, recipe.seed, _stratify_on(recipe, material)):
+    stratify = stratified_on(material.task, material.targets, whole, recipe.data)
+    for parts in folds(whole, material.targets, split, count, recipe.seed, stratify):
         train, validation, test = (whole.take(rows) for rows in (parts.train, parts.validation, parts.test))
         yield replace(material, train=train, validation=validation, test=test)
 
@@ -47,8 +48,3 @@ def fold_predictor(recipe: Recipe, part: Material) -> Predictor:
         for _ in fit(training_of(prepared, prepared.plan, checkpoints=None)):
             pass
         return calibrated_predictor(recipe, part, prepared)
-
-
-def _stratify_on(recipe: Recipe, material: Material) -> str | None:
-    wanted = material.task.goal == "classification" and recipe.data.split.stratify
-    return material.targets[0] if wanted else None

@@ -1,6 +1,6 @@
 """Material: files → rows with a purpose, divided and checked. Knows nothing of models."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from danlu.data.examples import Examples
 from danlu.data.kinds import infer_target, infer_task
 from danlu.data.read import given_splits, read
 from danlu.data.split import drop_duplicates, labelled, split, without_overlap
+from danlu.errors import DanluError
 from danlu.events import Event, Progress, Told, during
 from danlu.recipe import DataConfig, Recipe
 from danlu.tasks import Supervised, task_named
@@ -50,6 +51,7 @@ def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, N
     notes = [why_target]
     if recipe.task:
         task = task_named(recipe.task)
+        _refuse_other_inputs(task, targets, examples)
     else:
         name, why_task = infer_task(examples.columns, targets, examples.frame)
         task = task_named(name)
@@ -60,6 +62,15 @@ def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, N
     for finding in material.findings:
         yield Told(finding.note, "info" if finding.level == "info" else "warning")
     return material
+
+
+def _refuse_other_inputs(task: Supervised, targets: tuple[str, ...], examples: Examples) -> None:
+    """DanluError where a task of texts, images or sequences has no such column."""
+    inputs = [column for column in examples.columns.values() if column.name not in targets]
+    if task.modality != "table" and task.modality not in {column.kind for column in inputs}:
+        kind = Note(f"codec.kind_{task.modality}")
+        names = ", ".join(column.name for column in inputs) or "–"
+        raise DanluError("flow.no_such_input", task=task.name, kind=kind, wanted=task.modality, names=names)
 
 
 def _divided(
@@ -74,19 +85,18 @@ def _divided(
     data = recipe.data
     classification = task.goal == "classification"
     examples, dropped = _trainable(examples, targets, data)
-    validation = read(data, data.validation_files, examples.columns, progress) if data.validation_files else None
-    test = read(data, data.test_files, examples.columns, progress) if data.test_files else None
-    given = {"validation": 0.0} if validation else {}
-    given |= {"test": 0.0} if test else {}
-    stratify = targets[0] if classification and data.split.stratify else None
+    validation, about_validation = _given(data.validation_files, data, targets, examples, progress)
+    test, about_test = _given(data.test_files, data, targets, examples, progress)
+    given = {name: 0.0 for name, rows in (("validation", validation), ("test", test)) if rows is not None}
+    stratify = stratified_on(task, targets, examples, data)
     parts = split(examples, targets, data.split.model_copy(update=given), recipe.seed, stratify)
     train, overlaps = examples.take(parts.train), []
     for other in (validation, test):
-        if other:
+        if other is not None:
             train, overlap = without_overlap(train, other, targets)
             overlaps.append(overlap)
-    validation = validation or examples.take(parts.validation)
-    test = test or examples.take(parts.test)
+    validation = examples.take(parts.validation) if validation is None else validation
+    test = examples.take(parts.test) if test is None else test
     counts = Note("flow.rows", train=len(train), validation=len(validation), test=len(test))
     return Material(
         task=task,
@@ -96,8 +106,27 @@ def _divided(
         test=test,
         whole=examples,
         findings=tuple(check(examples, targets, classification, parts, progress)),
-        notes=(*notes, *dropped, *parts.notes, *(o for o in overlaps if o), counts),
+        notes=(*notes, *dropped, *about_validation, *about_test, *parts.notes, *(o for o in overlaps if o), counts),
     )
+
+
+def _given(
+    files: Sequence[str], data: DataConfig, targets: tuple[str, ...], examples: Examples, progress: Progress
+) -> tuple[Examples | None, list[Note]]:
+    """The labelled rows of given files, and what was left out; None where no file is given or none has the targets."""
+    if not files:
+        return None, []
+    rows = read(data, files, examples.columns, progress)
+    if not set(targets) <= set(rows.frame.columns):  # as a contest's test.csv, which is there to be predicted
+        return None, [Note("flow.unlabelled_file", files=", ".join(files), targets=", ".join(targets))]
+    rows, unlabelled = labelled(rows, targets)
+    return rows, [unlabelled] if unlabelled else []
+
+
+def stratified_on(task: Supervised, targets: tuple[str, ...], examples: Examples, data: DataConfig) -> str | None:
+    """The column whose classes every side has the same share of; several labels in a row are no class."""
+    one_class = task.goal == "classification" and examples.columns[targets[0]].kind != "labels"
+    return targets[0] if one_class and data.split.stratify else None
 
 
 def _trainable(examples: Examples, targets: tuple[str, ...], data: DataConfig) -> tuple[Examples, list[Note]]:

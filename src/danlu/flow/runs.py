@@ -36,10 +36,11 @@ def training(
     refuse_taken(folder)
     _refuse_unknown_names(recipe)
     material = yield from gathered(recipe, rows)
-    run = Run.create(folder, recipe.located(Path.cwd()))
+    prepared = yield from _prepared(recipe, material, began)
+    run = Run.create(folder, recipe.located(Path.cwd()))  # not before all that can be refused has been
     run.write("data", material.to_json())
     run.write("environment", environment())
-    return (yield from _into(run, material, began))
+    return (yield from _into(run, material, prepared, began))
 
 
 def resuming(folder: str | Path) -> Generator[Event, None, Run]:
@@ -55,15 +56,21 @@ def resuming(folder: str | Path) -> Generator[Event, None, Run]:
     _refuse_other_recipe(run)
     material = yield from gathered(run.recipe)
     _refuse_other_data(run, material)
-    return (yield from _into(run, material, began))
+    prepared = yield from _prepared(run.recipe, material, began)
+    return (yield from _into(run, material, prepared, began))
 
 
-def _into(run: Run, material: Material, began: float) -> Generator[Event, None, Run]:
-    """Prepare, train and evaluate on the material, filling the run folder."""
-    prepared = yield from during(lambda progress: prepared_for(run.recipe, material, began, progress))
-    plan = _settled(run, prepared)
+def _prepared(recipe: Recipe, material: Material, began: float) -> Generator[Event, None, Prepared]:
+    """Codec, model and plan, with what was derived and why."""
+    prepared = yield from during(lambda progress: prepared_for(recipe, material, began, progress))
     for note in prepared.notes:
         yield Told(note)
+    return prepared
+
+
+def _into(run: Run, material: Material, prepared: Prepared, began: float) -> Generator[Event, None, Run]:
+    """Train and evaluate, filling the run folder."""
+    plan = _settled(run, prepared)
     timing = {"prepare": time.monotonic() - began}
     with set_for(plan.threads):
         yield from _fitted(run, prepared, plan)

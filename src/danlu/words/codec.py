@@ -111,6 +111,17 @@ WORDS: dict[str, tuple[str, str]] = {
         "these rows lack the column(s) {columns}; found: {found}. Add or rename the columns.",
         "数据缺少列 {columns}；现有的列：{found}。请补上这些列或修改列名。",
     ),
+    "codec.no_columns": (
+        "beside the target there is no column to learn from: of the others ({others}) each is empty, constant or an "
+        "identifier. Add columns, or set the kind of one under data.columns.",
+        "除目标列外没有可供学习的列：其余各列（{others}）要么为空，要么没有变化，要么只是编号。"
+        "请增加列，或在 data.columns 中指定列的类型。",
+    ),
+    "codec.no_words": (
+        "column(s) {column}: the texts of the training rows hold no words. Set their kind to ignore or category "
+        "under data.columns.",
+        "列 {column}：训练数据的文本中没有任何词。请在 data.columns 中把它们设为 ignore 或 category。",
+    ),
     "codec.no_inputs": (
         "no column is left to learn from: the model family reads {reads}, and none of the columns {columns} "
         "fits or varies. Choose another model.family, or set the kinds under data.columns.",
@@ -133,6 +144,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "codec.target_not_number": (
         'target "{column}": a regression needs numbers, got {got}. Choose another target or a classification task.',
         "目标列“{column}”：回归需要数值，实际是 {got}。请选择其他目标列，或改用分类任务。",
+    ),
+    "codec.target_too_large": (
+        'target "{column}": a number as large as {got}, more than {most}. Predict its logarithm, or correct the value.',
+        "目标列“{column}”：数值大到 {got}，超过 {most}。请改为预测它的对数，或更正该值。",
     ),
     "codec.too_few_classes": (
         'target "{column}": the training rows hold the class(es) {found}, and at least {needed} are needed. '

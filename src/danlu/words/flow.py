@@ -5,9 +5,20 @@ WORDS: dict[str, tuple[str, str]] = {
         'no task "{name}". Nearest: {nearest}.',
         "没有“{name}”这个任务。最接近的有：{nearest}。",
     ),
+    "flow.no_such_input": (
+        "task {task} needs a column of kind {kind}, and none was found among: {names}. If one of them is, set it: "
+        "data.columns.NAME={wanted}; else choose another task.",
+        "任务 {task} 需要类型为“{kind}”的列，而现有的列（{names}）都不是。若其中某列应当是，请设置 data.columns.列名={wanted}；"
+        "否则请换一个任务。",
+    ),
     "flow.rows": (
         "rows: {train} to train, {validation} to validate, {test} for the test, which is used once, at the end",
         "数据行：训练 {train}，验证 {validation}，测试 {test}（测试集只在最后使用一次）",
+    ),
+    "flow.unlabelled_file": (
+        "{files} has no column {targets}: it cannot be a test and is left for danlu predict; rows are set aside from "
+        "the other files instead",
+        "{files} 中没有 {targets} 列，不能用来测试，留待 danlu predict 预测；改为从其余文件中留出测试行",
     ),
     "flow.model": (
         "model: {family} with {parameters:,} parameters",

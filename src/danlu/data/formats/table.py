@@ -93,9 +93,11 @@ def seekable(source: Source) -> Path | io.BytesIO:
 
 
 def numbered(frame: pl.DataFrame, start: int = 0) -> pl.DataFrame:
-    """`frame` with ROW counting from `start`. Raises DanluError where a column already has that name."""
-    if ROW in frame.columns:
-        raise DanluError("data.reserved_name", column=ROW)
+    """`frame` with ROW counting from `start`. Raises DanluError where a column has that name or one that polars
+    takes for a pattern."""
+    for name in frame.columns:
+        if name in (ROW, "*") or (name.startswith("^") and name.endswith("$")):
+            raise DanluError("data.reserved_name", column=name)
     return frame.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.UInt32).alias(ROW))
 
 

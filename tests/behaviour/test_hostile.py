@@ -1,0 +1,73 @@
+"""What users give by mistake or by malice: it is refused with a sentence that teaches, or handled; nothing is left
+behind."""
+
+import numpy as np
+import pytest
+
+import danlu
+from danlu.errors import DanluError
+from danlu.training.plan import STEP_FLOPS_PER_THREAD, threads_for
+
+QUICK = {"quiet": True, "train__steps": 3, "evaluate__bootstrap": 0, "evaluate__baseline": False}
+
+
+def table(rows=60, **columns):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, rows))
+    usual = {"a": a, "b": b, "label": ["yes" if v > 0 else "no" for v in a + b]}
+    return {name: list(values) for name, values in (usual | columns).items()}
+
+
+def refusal(data, out, **settings):
+    with pytest.raises(DanluError) as error:
+        danlu.train(data, out=out, **{"target": "label", **QUICK, **settings})
+    assert not out.exists(), "the folder is free for the next attempt"
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "settings"),
+    [
+        ("codec.too_few_classes", table(label=["yes"] * 60), {}),
+        ("codec.no_columns", {"label": ["yes", "no"] * 30}, {}),
+        ("codec.no_columns", {"a": [1] * 60, "label": ["yes", "no"] * 30}, {}),
+        ("codec.target_too_large", table(b=[1e300 * i for i in range(60)]), {"target": "b"}),
+        ("codec.no_words", {"a": [" " * (i % 9 + 1) for i in range(60)], "label": ["yes", "no"] * 30},
+         {"data__columns": {"a": "text"}, "model": "linear"}),
+        ("data.reserved_name", table(**{"*": range(60)}), {}),
+        ("data.reserved_name", table(**{"^a$": range(60)}), {}),
+        ("data.too_many_bad_rows", table(), {"task": "tabular-regression"}),
+        ("flow.no_such_input", table(), {"task": "text-classification"}),
+        ("flow.no_such_input", table(), {"task": "image-classification"}),
+        ("recipe.bad_value", table(), {"data__image": {"size": 0}}),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learnt_from_is_refused_and_leaves_no_folder(tmp_path, key, data, settings):
+    assert refusal(data, tmp_path / "run", **settings).key == key
+
+
+@pytest.mark.parametrize("labels", [[["u"], ["u", "v"], [], ["w"]] * 15, [["u"]] * 60])
+def test_lists_of_labels_in_memory_are_several_labels_at_once(tmp_path, labels):
+    run = danlu.train(table(label=labels), target="label", out=tmp_path / "run", **QUICK)
+    assert run.report["targets"][0]["kind"] == "labels"
+
+
+def test_target_named_twice_is_one_target(tmp_path):
+    run = danlu.train(table(), target=["label", "label"], out=tmp_path / "run", **QUICK)
+    assert len(run.report["targets"]) == 1
+
+
+def test_numbers_beyond_the_steps_of_a_float_make_a_page(tmp_path):
+    data = table(b=[2**62 + i * i for i in range(60)])
+    run = danlu.train(data, target="b", out=tmp_path / "run", **QUICK)
+    assert run.report_html.is_file()
+
+
+def test_numbers_beside_classes_as_targets_are_checked_each_as_what_it_is(tmp_path):
+    run = danlu.train(table(), target=["b", "label"], out=tmp_path / "run", **QUICK)
+    assert [target["kind"] for target in run.report["targets"]] == ["number", "class"]
+
+
+def test_threads_stay_within_what_the_environment_allows(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert threads_for(1000 * STEP_FLOPS_PER_THREAD) == 1
