@@ -126,8 +126,13 @@ def plan_of(
 
 
 def threads_for(step_flops: float) -> int:
-    """Threads that a step of so many floating-point operations can use: one below the cost of waking a second."""
-    return max(1, min(cores(), int(step_flops // STEP_FLOPS_PER_THREAD)))
+    """Threads that a step of so many floating-point operations can use: one below the cost of waking a second.
+
+    OMP_NUM_THREADS, where it is set, is the most.
+    """
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    most = min(cores(), int(allowed)) if allowed.isdigit() else cores()
+    return max(1, min(most, int(step_flops // STEP_FLOPS_PER_THREAD)))
 
 
 def cores() -> int:
