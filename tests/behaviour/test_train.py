@@ -231,3 +231,10 @@ def test_report_can_be_said_in_the_other_language(files, monkeypatch):
         danlu.train(files / "train.csv", target="lable", out=files / "other", quiet=True)
     assert "lable" in str(refused.value)
     assert any("一" <= c <= "鿿" for c in str(refused.value))
+
+
+def test_a_test_file_without_the_target_is_left_for_prediction(files):
+    table(40, 1).drop("label").write_csv(files / "test.csv")
+    run = danlu.train(files, target="label", model=MLP, out=files / "run", train__steps=3, **QUICK)
+    assert run.report["rows"] == {"train": 96, "validation": 12, "test": 12}
+    assert any(note["code"] == "flow.unlabelled_file" for note in run.report["notes"])

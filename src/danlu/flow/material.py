@@ -46,7 +46,9 @@ class Material:
 def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, None, Material]:
     """Read (unless `rows` are given), infer, divide and check, telling each inference with its reason."""
     recipe = recipe.model_copy(update={"data": given_splits(recipe.data)})
-    examples = rows or (yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task)))
+    if rows is None:
+        rows = yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task))
+    examples = rows
     targets, why_target = infer_target(examples.columns, examples.frame, recipe.data)
     notes = [why_target]
     if recipe.task:
