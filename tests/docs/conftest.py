@@ -13,7 +13,12 @@ from PIL import Image
 from danlu import api
 from danlu.run import Run
 
-QUICK = {"train__epochs": None, "train__steps": 2, "evaluate__baseline": False, "evaluate__bootstrap": 10}
+QUICK: dict[str, Any] = {
+    "train__epochs": None,
+    "train__steps": 2,
+    "evaluate__baseline": False,
+    "evaluate__bootstrap": 10,
+}
 GOOD = ("a joy from start to end", "warm and funny", "a fine cast", "i would see it again", "clever")
 BAD = ("a dull mess", "far too long", "i left early", "flat and lifeless", "a waste of time")
 

@@ -1,9 +1,12 @@
 """The two readmes: the code runs, and both say the same."""
 
+import re
 from pathlib import Path
 
 import pytest
 from documents import ROOT, blocks, heading_levels, run_blocks
+
+from danlu.words import sentences
 
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 
@@ -30,3 +33,12 @@ def test_a_readme_is_short_enough_to_be_read(readme: Path) -> None:
 def test_each_readme_leads_to_the_other() -> None:
     assert "(README.zh-CN.md)" in README.read_text(encoding="utf-8")
     assert "(README.md)" in CHINESE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("readme", [README, CHINESE], ids=lambda path: path.name)
+def test_the_transcript_says_what_danlu_says(readme: Path) -> None:
+    transcript = next(b.code for b in blocks(readme) if b.code.startswith("$ danlu train"))
+    spoken = [re.sub(r"\\{.*?\\}", ".*", re.escape(said)) for pair in sentences().values() for said in pair]
+    known = re.compile("|".join(said for said in spoken if len(said.replace(".*", "")) > 2))
+    for line in transcript.splitlines()[1:]:
+        assert known.fullmatch(line) or re.match(r" *\d+%", line), line
