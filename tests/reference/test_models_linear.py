@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from danlu.data.store import Shapes
+from danlu.data.store import Bags, Shapes, Store
 from danlu.models import FAMILIES, build
 
 
@@ -82,6 +82,35 @@ def test_weighted_terms_equal_a_sparse_matrix():
     model = fitted(shapes, inputs, lambda out: F.cross_entropy(out, torch.from_numpy(y)))
     with torch.no_grad():
         np.testing.assert_allclose(model(inputs)["y"].softmax(-1).numpy(), witness, atol=1e-3)
+
+
+def test_trust_in_a_term_is_its_log_count_ratio():
+    shapes = Shapes(terms=3, heads={"y": 2})
+    rows = [[0, 1], [0], [0, 2], [2]]
+    lengths = torch.tensor([0, 2, 1, 2, 1])
+    terms = torch.tensor([term for row in rows for term in row])
+    bags = Bags(terms, torch.rand(len(terms)), lengths.cumsum(0))
+    store = Store({"terms": bags}, {"y": torch.tensor([1, 1, 0, 0])}, torch.arange(4))
+    model, _ = build("linear", {}, shapes)
+    FAMILIES["linear"].prepare(model, store)
+    inside, outside = np.array([2, 1, 0]) + 1, np.array([1, 0, 2]) + 1  # rows of class 1, of class 0, that hold it
+    expected = 1 + np.abs(np.log((inside / inside.sum()) / (outside / outside.sum())))
+    np.testing.assert_allclose(model.terms[0].trust.squeeze(1).numpy(), expected, rtol=1e-6)
+
+
+def test_trust_scales_a_term():
+    torch.manual_seed(0)
+    model, _ = build("linear", {}, Shapes(terms=3, heads={"y": 2}))
+    torch.nn.init.normal_(model.terms[0].weight)
+    model.terms[0].trust.copy_(torch.tensor([[1.0], [2.0], [3.0]]))
+    inputs = {
+        "terms": torch.tensor([2, 0, 1]),
+        "terms_weight": torch.tensor([0.5, 1.0, 2.0]),
+        "terms_offset": torch.tensor([0, 2]),
+    }
+    matrix = torch.tensor([[1.0, 0.0, 0.5], [0.0, 2.0, 0.0]])
+    expected = matrix * torch.tensor([1.0, 2.0, 3.0]) @ model.terms[0].weight
+    torch.testing.assert_close(model(inputs)["y"], expected)
 
 
 def test_categories_weigh_like_one_hot_columns():

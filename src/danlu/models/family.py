@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from danlu.data.store import Modality, Shapes
+from danlu.data.store import Modality, Shapes, Store
 from danlu.recipe import Frozen
 
 TABLE = ("numbers", "missing", "categories")
@@ -22,6 +22,7 @@ class Family:
     `build(config, shapes)` gives the module: inputs → {head: (B, size) or (B, members, size)}.
     `fields(shapes, rows)` gives values for fields of `config` that suit these inputs and `rows` training
     rows; `config` alone is the plain model.
+    `prepare(module, store)` sets what the module begins with by looking at the training rows, once.
     `training(shapes, rows)` gives values for fields of TrainConfig that suit this family, likewise.
     """
 
@@ -32,6 +33,7 @@ class Family:
     build: Callable[[Any, Shapes], nn.Module]
     fields: Callable[[Shapes, int], dict[str, Any]]
     training: Callable[[Shapes, int], dict[str, Any]]
+    prepare: Callable[[nn.Module, Store], None] | None = None
     robust: bool = True  # numbers centred on the median, outliers drawn in; else mean and deviation alone
 
 

@@ -123,18 +123,6 @@ class MeanToken(Part):
         return self.vectors(inputs["tokens"])
 
 
-class TermSum(Part):
-    """The weighted sum of the vectors of a text's terms."""
-
-    def __init__(self, shapes: Shapes, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.vectors = nn.EmbeddingBag(shapes.terms, width, mode="sum")
-
-    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        return self.vectors(inputs["terms"], inputs["terms_offset"], inputs["terms_weight"])
-
-
 class SequenceSummary(Part):
     """Mean, deviation, least, greatest, first and last value of each channel, and the mean step's size."""
 

@@ -21,7 +21,6 @@ from danlu.models.inputs import (
     Part,
     PixelVector,
     SequenceSummary,
-    TermSum,
     table_parts,
 )
 from danlu.recipe import Frozen
@@ -42,7 +41,7 @@ class Config(Frozen):
     number_width: int = Field(8, ge=2, description="width of an embedded number")
     frequency: float = Field(0.3, gt=0, description="deviation of the first frequencies of periodic embeddings")
     category_width: int = Field(8, ge=1, description="width of an embedded category")
-    text_width: int = Field(128, ge=1, description="width of the vectors of tokens and terms")
+    text_width: int = Field(128, ge=1, description="width of the vectors of tokens")
 
 
 class PeriodicNumbers(Part):
@@ -114,8 +113,6 @@ def _parts(config: Config, shapes: Shapes) -> list[Part]:
         parts = table_parts(shapes, config.category_width)
     if shapes.tokens:
         parts.append(MeanToken(shapes, config.text_width))
-    if shapes.terms:
-        parts.append(TermSum(shapes, config.text_width))
     if shapes.image:
         parts.append(PixelVector(shapes))
     if shapes.sequence:
@@ -168,7 +165,7 @@ def _training_on_texts_and_pixels(shapes: Shapes, rows: int) -> dict[str, Any]:
 
 def _is_table(shapes: Shapes) -> bool:
     """Nothing but the columns of a table."""
-    return not (shapes.tokens or shapes.terms or shapes.image or shapes.sequence)
+    return not (shapes.tokens or shapes.image or shapes.sequence)
 
 
 FAMILY = Family(
