@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from danlu.data.read import examples_of, read
+from danlu.data.examples import Examples
+from danlu.data.read import examples_of
+from danlu.data.read import read as read_files
 from danlu.flow.runs import resuming, training
 from danlu.predictor import Predictor, files_of
 from danlu.recipe import Recipe
@@ -80,6 +82,16 @@ def recipe_of(
         **settings,
     }
     return base.replace(**{key: value for key, value in given.items() if value is not None})
+
+
+def read(data: Any, **settings: Any) -> Examples:
+    """Files or rows in memory with the kinds of their columns; `settings` are those of the recipe's `data` section.
+
+    `frame` of the result is a polars DataFrame, `columns` tells each column's kind and why.
+    """
+    files = files_of(data)
+    config = Recipe.of({"data": {"files": files, **settings}}).data
+    return read_files(config) if files else examples_of(data, config)
 
 
 def load(run: str | Path | Run) -> Predictor:

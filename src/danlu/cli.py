@@ -183,7 +183,7 @@ def predict(
     file = output.writable(out) if out else None
     rows = [_json_row(given) for given in row] if row else text
     predictor, tally = api.load(run), Tally()
-    frames = iter([predictor.predict(rows)]) if rows else predictor.predict_stream(str(data), tally=tally)
+    frames = iter([predictor.predict(rows, tally)]) if rows else predictor.predict_stream(str(data), tally=tally)
     if file:
         output.write_file(frames, file)
     elif sys.stdout.isatty():

@@ -89,19 +89,19 @@ class Predictor:
         """The same predictor with probabilities at these temperatures."""
         return replace(self, temperatures=temperatures)
 
-    def predict(self, rows: Any) -> pl.DataFrame:
+    def predict(self, rows: Any, tally: Tally | None = None) -> pl.DataFrame:
         """`prediction`, a probability per class, and the input columns, one row per given row.
 
         `rows`: a file's name, polars or pandas DataFrame, list of dicts, dict of lists, one dict, numpy array, Pillow
-        images, a text or a list of texts. Raises DanluError where a row or a column does not fit.
+        images, a text or a list of texts. What is unusual in them is counted in `tally`, or warned of. Raises DanluError where a row or a column does not fit.
         """
-        tally = Tally()
+        counted = Tally() if tally is None else tally
         if isinstance(rows, str | Path) and self._is_file(str(rows)):
-            answered = pl.concat(self.predict_stream(str(rows), tally=tally))
+            answered = pl.concat(self.predict_stream(str(rows), tally=counted))
         else:
             every_row = self.data.model_copy(update={"max_bad_rows": 0.0})
-            answered = self.answers(examples_of(rows, every_row, self.columns), tally)
-        for note in tally.notes():
+            answered = self.answers(examples_of(rows, every_row, self.columns), counted)
+        for note in counted.notes() if tally is None else ():
             warnings.warn(str(note), stacklevel=2)
         return answered
 

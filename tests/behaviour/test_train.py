@@ -238,3 +238,10 @@ def test_a_test_file_without_the_target_is_left_for_prediction(files):
     run = danlu.train(files, target="label", model=MLP, out=files / "run", train__steps=3, **QUICK)
     assert run.report["rows"] == {"train": 96, "validation": 12, "test": 12}
     assert any(note["code"] == "flow.unlabelled_file" for note in run.report["notes"])
+
+
+def test_read_gives_typed_columns_and_numbers_that_mean_missing_are_missing(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b,y\n999,1,p\n120,2,q\n130.5,3,p\n999,4,q\n140,5,p\n")
+    examples = danlu.read(tmp_path / "rows.csv", missing=["999"])
+    assert examples.frame["a"].to_list() == [None, 120.0, 130.5, None, 140.0]
+    assert danlu.read(examples.frame.drop("_row")).columns["a"].kind == "number"

@@ -99,6 +99,14 @@ def dates(series: pl.Series, form: str) -> pl.Series:
     return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if form.endswith("z") else times
 
 
+def _without_codes(series: pl.Series, missing: tuple[str, ...]) -> pl.Series:
+    """Numbers without those that mean a missing value, such as the 999 of `data.missing: ["999"]`."""
+    codes = pl.Series(missing, dtype=pl.String).cast(_FLOAT, strict=False).drop_nulls()
+    if codes.is_empty() or not series.dtype.is_numeric():
+        return series
+    return series.set(series.cast(_FLOAT).is_in(codes.implode()), None)
+
+
 def values(series: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> pl.Series:
     """The cells as values of the column's kind; null where missing or where one does not fit.
 
@@ -106,6 +114,7 @@ def values(series: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> 
     """
     if column.kind == "ignore":
         return series
+    series = _without_codes(series, missing)
     try:
         return _CASTS[column.kind](series, column, missing).alias(series.name)
     except (pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError, pl.exceptions.SchemaError):
@@ -114,6 +123,7 @@ def values(series: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> 
 
 def misfits(series: pl.Series, cast: pl.Series, column: Column, missing: tuple[str, ...] = ()) -> pl.Series:
     """Positions of cells that hold something, but nothing that fits the kind."""
+    series = _without_codes(series, missing)
     if cast.null_count() == series.null_count():
         return pl.Series(dtype=pl.UInt32)
     is_written = series.dtype == pl.String and column.format != VERBATIM

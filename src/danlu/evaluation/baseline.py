@@ -16,6 +16,7 @@ import polars as pl
 from danlu.data.examples import Column, Examples
 from danlu.data.text import share_of_ideographs, texts_of
 from danlu.data.values import as_numbers, as_texts, as_times
+from danlu.evaluation.numerals import number
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.preview import picture
 from danlu.recipe import ColumnKind
@@ -50,7 +51,7 @@ def trivial(truth: np.ndarray, outcome: Outcome) -> Baseline:
     """Always the same: the shares of the classes in the training `truth` (so the commonest one), or its median."""
     if outcome.kind == "number":
         constant = np.full(len(outcome), np.median(truth))
-        name = Note("evaluate.always", answer=f"{np.median(truth):.4g}")
+        name = Note("evaluate.always", answer=number(float(np.median(truth))))
     else:
         share = _share_of_each(truth, outcome)
         constant = np.tile(share, (len(outcome), 1))

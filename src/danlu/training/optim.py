@@ -25,8 +25,7 @@ def optimizer_of(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
         groups = [g for g in (*decayed, {"params": vectors, "weight_decay": 0.0}) if g["params"]]
         if not plan.weight_decay:
             groups = [{"params": trained, "weight_decay": 0.0}]  # one kernel instead of two
-        kind = torch.optim.AdamW if plan.optimizer == "adamw" else torch.optim.Adam
-        return kind(groups, lr=lr, betas=plan.betas, fused=_fused(model))
+        return torch.optim.AdamW(groups, lr=lr, betas=plan.betas, fused=_fused(model))  # adam: its decay defaults to 0
     if plan.optimizer == "rmsprop":
         return torch.optim.RMSprop(trained, lr=lr, momentum=plan.momentum)
     return torch.optim.SGD(trained, lr=lr, momentum=plan.momentum, fused=_fused(model))
