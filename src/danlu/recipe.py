@@ -7,13 +7,15 @@ what it became and why.
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from danlu.errors import DanluError
+from danlu.words import Note
 
 ColumnKind = Literal["number", "category", "boolean", "date", "text", "image", "sequence", "labels", "ignore"]
 
@@ -139,13 +141,15 @@ class TrainConfig(Frozen):
     epochs: int | None = Field(None, ge=1, description="passes over the training rows")
     steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs")
     time_limit: Seconds | None = Field(None, description='seconds, or "10m"; the schedule is planned into it')
-    batch_size: int | Literal["full"] | None = Field(None, description='rows per step; "full" is every row')
+    batch_size: Annotated[int, Field(ge=1)] | Literal["full"] | None = Field(
+        None, description='rows per step; "full" is every row'
+    )
     batch_tokens: int | None = Field(None, ge=1, description="tokens per step, instead of batch_size")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"] | None = Field(None, description="of the weights")
     learning_rate: float | None = Field(None, gt=0, description="the highest of the schedule")
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="of adam and adamw")
+    betas: tuple[Share, Share] = Field((0.9, 0.999), description="of adam and adamw")
     weight_decay: float | None = Field(None, ge=0, description="decoupled decay per step, of matrices only")
     l1: float = Field(0.0, ge=0, description="penalty on the sum of absolute weights")
     l2: float = Field(0.0, ge=0, description="penalty on half the sum of squared weights")
@@ -157,7 +161,7 @@ class TrainConfig(Frozen):
     loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"] | None = Field(
         None, description="chosen by the target"
     )
-    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         None, description="weight of each class; balanced gives all classes the same say"
     )
     label_smoothing: float | None = Field(None, ge=0, lt=1, description="share given to the other classes")
@@ -313,8 +317,38 @@ def _refusal(error: ValidationError, config: type[BaseModel], where: str) -> Dan
         near = difflib.get_close_matches(key, paths, n=3, cutoff=0.6)
         nearest = ", ".join(dict.fromkeys([*same, *near])) or ", ".join(_keys_at(config, path[:-1]))
         return DanluError("recipe.unknown_key", where=where, key=key, nearest=nearest)
-    got = first.get("input")
-    return DanluError("recipe.bad_value", where=where, key=key, got=repr(got)[:80], why=first["msg"])
+    path = _field_path(config, path)
+    same_field = [e for e in error.errors() if _field_path(config, [str(part) for part in e["loc"]]) == path]
+    different = {str(note): note for note in map(_expected, same_field)}.values()
+    why = reduce(lambda one, other: Note("recipe.or", one=one, other=other), different)
+    got = repr(first.get("input"))[:80]
+    return DanluError("recipe.bad_value", where=where, key=".".join(path), got=got, why=why)
+
+
+def _field_path(config: type[BaseModel], path: list[str]) -> list[str]:
+    """`path` up to the last name of a field, or of a key within one: the rest names branches of its type."""
+    for depth, part in enumerate(path):
+        field = config.model_fields.get(part)
+        if field is None:
+            return path[:depth]
+        if not _is_section(config, part):
+            return path[: depth + 1 + (part == "columns")]
+        config = cast("type[BaseModel]", field.annotation)
+    return path
+
+
+def _expected(finding: Any) -> Note:
+    """What a finding of pydantic says, in the user's language where it is one of the usual."""
+    kind, context = finding["type"], finding.get("ctx", {})
+    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        return Note(f"recipe.expected.{kind}", limit=next(iter(context.values())))
+    if kind == "literal_error":
+        return Note("recipe.expected.one_of", values=context["expected"].replace(" or ", ", "))
+    name = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_from_float")
+    name = "mapping" if name in ("dict", "model") else name
+    if name in ("int", "float", "bool", "string", "mapping"):
+        return Note(f"recipe.expected.{name}")
+    return Note("recipe.expected.other", why=finding["msg"])
 
 
 def _keys_at(config: type[BaseModel], path: list[str]) -> list[str]:

@@ -71,3 +71,44 @@ def test_numbers_beside_classes_as_targets_are_checked_each_as_what_it_is(tmp_pa
 def test_threads_stay_within_what_the_environment_allows(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert threads_for(1000 * STEP_FLOPS_PER_THREAD) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [
+        ("train.idle", {"train__momentum": 0.9, "train__optimizer": "adamw"}),
+        ("train.idle", {"train__step_gamma": 0.5}),
+        ("train.only_classes", {"train__label_smoothing": 0.1, "target": "b"}),
+        ("train.only_classes", {"train__class_weights": "balanced", "target": "b"}),
+        ("train.no_validation", {"train__early_stopping": {"patience": 2}, "data__split__validation": 0}),
+        ("train.no_images", {"train__augment": True}),
+        ("train.too_many_threads", {"train__threads": 100_000}),
+        ("recipe.bad_value", {"train__batch_size": 0}),
+        ("recipe.bad_value", {"train__betas": [2, 3]}),
+        ("recipe.bad_value", {"train__class_weights": {"yes": -1}}),
+    ],
+)
+def test_a_setting_is_honoured_or_refused(tmp_path, key, settings):
+    assert refusal(table(), tmp_path / "run", **settings).key == key
+
+
+def test_what_a_value_should_have_been_is_said_in_the_users_language(monkeypatch):
+    with pytest.raises(DanluError) as error:
+        danlu.Recipe.of({"train": {"batch_size": "many"}})
+    assert (
+        str(error.value) == "recipe, key \"train.batch_size\": got 'many', expected a whole number, or one of 'full'."
+    )
+    monkeypatch.setenv("DANLU_LANG", "zh")
+    assert "应为整数" in str(error.value)
+
+
+def test_a_loss_that_is_not_finite_names_rows_as_the_file_counts_them(tmp_path):
+    file = tmp_path / "rows.csv"
+    columns = table()
+    lines = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    file.write_text("\n".join([",".join(columns), *lines]))
+    settings = QUICK | {"train__optimizer": "sgd", "train__learning_rate": 1e30}
+    with pytest.raises(DanluError) as error:
+        danlu.train(file, target="label", out=tmp_path / "run", **settings)
+    assert error.value.key == "train.not_finite"
+    assert "rows.csv row " in str(error.value)

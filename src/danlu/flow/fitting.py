@@ -21,6 +21,7 @@ def training_of(prepared: Prepared, plan: Plan, checkpoints: Checkpoints | None)
         validation=prepared.validation,
         checkpoints=checkpoints,
         augment=prepared.augment,
+        place=prepared.place,
     )
 
 

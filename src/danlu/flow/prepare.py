@@ -1,6 +1,7 @@
 """Prepare: divided rows → codec, model and plan, ready to be trained. Knows nothing of files."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +41,7 @@ class Prepared:
     train: Store
     validation: Store
     augment: Augment | None
+    place: Callable[[int], str]  # of a row
     notes: tuple[Note, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -90,10 +92,22 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         seed=recipe.seed,
         native_bfloat16=native_bfloat16(device),
     )
-    augment, how = _augmentation(codec, store, plan)
+    augment, how = _augmentation(codec, store, plan, asked.augment)
     about = Note("flow.model", family=family_name, **models.size(module))
     notes = (*why, *codec.unused, *codec.notes, *tally.notes(), about, *how, *plan_notes)
-    return Prepared(codec, family_name, config, module, objective, plan, store, validation, augment, notes)
+    return Prepared(
+        codec,
+        family_name,
+        config,
+        module,
+        objective,
+        plan,
+        store,
+        validation,
+        augment,
+        material.whole.origin.place,
+        notes,
+    )
 
 
 def _family_name(recipe: Recipe, material: Material) -> tuple[str, list[Note]]:
@@ -126,12 +140,17 @@ def _within_time(asked: TrainConfig, began: float) -> TrainConfig:
     spent = time.monotonic() - began
     left = asked.time_limit * (1 - EVALUATION_SHARE) - spent
     if left <= 0:
-        raise DanluError("flow.no_time", limit=round(asked.time_limit), spent=round(spent))
+        raise DanluError("flow.no_time", limit=f"{asked.time_limit:.3g}", spent=f"{spent:.3g}")
     return asked.model_copy(update={"time_limit": left})
 
 
-def _augmentation(codec: Codec, store: Store, plan: Plan) -> tuple[Augment | None, list[Note]]:
-    """The change of a batch's images that suits the training images; None where there are none, or none is wanted."""
+def _augmentation(codec: Codec, store: Store, plan: Plan, asked: bool | None) -> tuple[Augment | None, list[Note]]:
+    """The change of a batch's images that suits the training images; None where there are none, or none is wanted.
+
+    Raises DanluError where it was `asked` for and there are none.
+    """
+    if asked and "image" not in store.feeds:
+        raise DanluError("train.no_images")
     if not plan.augment or "image" not in store.feeds:
         return None, []
     name, target = next(iter(codec.targets.items()))

@@ -75,6 +75,7 @@ class Training:
     checkpoints: Checkpoints | None = None
     augment: Augment | None = None
     halt: Callable[[], bool] = lambda: False
+    place: Callable[[int], str] = str  # of a row, for errors
     state: State = field(default_factory=State)
     weights: dict[str, Tensor] | None = None
 
@@ -302,7 +303,7 @@ def _restore(training: Training, optimizer: torch.optim.Optimizer) -> None:
 
 
 def _not_finite(loss: float, step: int, batches: list[Batch], training: Training) -> DanluError:
-    rows = [int(r) for batch in batches for r in batch.rows[:5]]
+    rows = ", ".join(training.place(int(row)) for row in torch.cat([batch.rows for batch in batches])[:5])
     steps = training.checkpoints.steps() if training.checkpoints else []
     last = f"step-{steps[-1]}" if steps else "-"
     return DanluError("train.not_finite", loss=str(loss), step=step, rows=rows, last=last)

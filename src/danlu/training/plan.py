@@ -41,6 +41,15 @@ BY_OPTIMIZER: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+# Settings that only some values of another give a meaning to.
+BELONGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "momentum": ("optimizer", ("sgd", "rmsprop")),
+    "betas": ("optimizer", ("adam", "adamw")),
+    "step_size": ("schedule", ("step",)),
+    "step_gamma": ("schedule", ("step",)),
+}
+
+
 class Plan(Frozen):
     """Every setting of a run; `steps` is what is planned, `time_limit` seconds may end it before."""
 
@@ -94,10 +103,11 @@ def plan_of(
     `asked` wins over `suited` (what the family recommends), which wins over the fallback.
     `batches_of(batch_size, batch_tokens)`: batches in an epoch. `flops_per_row`: of a step, forward and backward.
     `native_bfloat16`: whether the device computes it faster than float32; taken where the family is at ease with it.
-    Raises DanluError for settings that exclude each other.
+    Raises DanluError for settings that exclude each other, or that would change nothing.
     """
     _refuse_contradictions(asked)
     chosen = asked.model_dump() | FALLBACK | _suited(suited, asked.optimizer) | _given(asked)
+    _refuse_idle(asked, chosen, metrics, validation_rows)
     batch_size = rows if chosen["batch_size"] == "full" else min(chosen["batch_size"], rows)
     batches = batches_of(None if asked.batch_tokens else batch_size, asked.batch_tokens)
     per_epoch = max(1, math.ceil(batches / asked.accumulate))
@@ -122,7 +132,7 @@ def plan_of(
     plan = Plan.model_validate({name: (chosen | derived)[name] for name in Plan.model_fields})
     if plan.optimizer == "lbfgs" and (plan.batch_size != rows or plan.accumulate != 1):
         raise DanluError("train.lbfgs_batch", batch_size=str(plan.batch_size), rows=rows)
-    return plan, _notes(plan)
+    return plan, _notes(plan, validation_rows > 0)
 
 
 def threads_for(step_flops: float) -> int:
@@ -175,6 +185,22 @@ def _refuse_contradictions(asked: TrainConfig) -> None:
             raise DanluError("train.either_or", one=one, other=other)
 
 
+def _refuse_idle(asked: TrainConfig, chosen: Mapping[str, Any], metrics: tuple[str, ...], validation_rows: int) -> None:
+    """A setting is honoured or refused: DanluError for one that the run has no use for."""
+    given = {name for name in asked.model_fields_set if getattr(asked, name) != TrainConfig.model_fields[name].default}
+    for name, (other, values) in BELONGS.items():
+        if name in given and chosen[other] not in values:
+            raise DanluError("train.idle", setting=name, other=other, chosen=chosen[other], fitting=", ".join(values))
+    for name in ("class_weights", "label_smoothing"):
+        if getattr(asked, name) and "accuracy" not in metrics:
+            raise DanluError("train.only_classes", setting=name)
+    for name in ("early_stopping", "metric"):
+        if getattr(asked, name) and not validation_rows:
+            raise DanluError("train.no_validation", setting=name)
+    if asked.threads and asked.threads > cores():
+        raise DanluError("train.too_many_threads", threads=asked.threads, cores=cores())
+
+
 def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int) -> int:
     """Steps between validations: an epoch, more often in a long epoch, less often where epochs are tiny."""
     cost_in_steps = max(1.0, per_epoch * validation_rows / max(rows, 1) / 3)  # a forward pass is a third of a step
@@ -185,7 +211,7 @@ def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int)
     return min(steps, whole * per_epoch)
 
 
-def _notes(plan: Plan) -> list[Note]:
+def _notes(plan: Plan, validated: bool) -> list[Note]:
     epochs = plan.steps / plan.steps_per_epoch
     limit = Note("train.plan_limit", seconds=round(plan.time_limit)) if plan.time_limit else Note("train.plan_no_limit")
     size = plan.batch_size or plan.batch_tokens
@@ -203,7 +229,7 @@ def _notes(plan: Plan) -> list[Note]:
             limit=limit,
         ),
         Note(
-            "train.machine",
+            "train.machine" if plan.keep == "best" and validated else "train.machine_last",
             device=plan.device,
             threads=plan.threads,
             precision=plan.precision,

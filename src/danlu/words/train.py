@@ -15,6 +15,33 @@ WORDS: dict[str, tuple[str, str]] = {
         "machine: {device}, {threads} thread(s), {precision}; the best weights are picked by validation {metric}",
         "机器：{device}，{threads} 个线程，{precision}；按验证集的 {metric} 挑选最佳权重",
     ),
+    "train.machine_last": (
+        "machine: {device}, {threads} thread(s), {precision}; the weights of the last step are kept",
+        "机器：{device}，{threads} 个线程，{precision}；保留最后一步的权重",
+    ),
+    "train.idle": (
+        "recipe: train.{setting} has no effect with {other} {chosen}. Leave it out, or set train.{other} to one of: "
+        "{fitting}.",
+        "配方：{other} 为 {chosen} 时 train.{setting} 不起作用。请去掉它，或把 train.{other} 设为：{fitting}。",
+    ),
+    "train.only_classes": (
+        "recipe: train.{setting} is for classes, and the target is a number. Leave it out, or choose a classification "
+        "task.",
+        "配方：train.{setting} 只用于分类，而目标列是数值。请去掉它，或改用分类任务。",
+    ),
+    "train.no_validation": (
+        "recipe: train.{setting} needs validation rows, and there are none. Raise data.split.validation, or leave it "
+        "out.",
+        "配方：train.{setting} 需要验证数据，而现在没有。请调大 data.split.validation，或去掉该项。",
+    ),
+    "train.no_images": (
+        "recipe: train.augment changes images, and the model reads none here. Leave it out.",
+        "配方：train.augment 用于图像，而这里的模型不读取图像。请去掉该项。",
+    ),
+    "train.too_many_threads": (
+        "recipe: train.threads is {threads}, and this process may use {cores} core(s). Lower it, or leave it out.",
+        "配方：train.threads 是 {threads}，而本进程可用的核心只有 {cores} 个。请调小，或去掉该项。",
+    ),
     "train.either_or": (
         "recipe: train.{one} and train.{other} exclude each other. Keep one of them.",
         "配方：train.{one} 与 train.{other} 不能同时设置，请只保留一个。",
