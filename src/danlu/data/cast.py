@@ -99,9 +99,14 @@ def dates(series: pl.Series, form: str) -> pl.Series:
     return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if form.endswith("z") else times
 
 
+def missing_numbers(missing: tuple[str, ...]) -> pl.Series:
+    """The numbers among the words that mean a missing value."""
+    return pl.Series(missing, dtype=pl.String).cast(_FLOAT, strict=False).drop_nulls()
+
+
 def _without_codes(series: pl.Series, missing: tuple[str, ...]) -> pl.Series:
     """Numbers without those that mean a missing value, such as the 999 of `data.missing: ["999"]`."""
-    codes = pl.Series(missing, dtype=pl.String).cast(_FLOAT, strict=False).drop_nulls()
+    codes = missing_numbers(missing)
     if codes.is_empty() or not series.dtype.is_numeric():
         return series
     return series.set(series.cast(_FLOAT).is_in(codes.implode()), None)

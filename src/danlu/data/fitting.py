@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from danlu.data.cast import misfits, values
+from danlu.data.cast import misfits, missing_numbers, values
 from danlu.data.columns import GUESSED, plain_column
 from danlu.data.examples import ROW, BadRow, Column, Origin
 from danlu.data.image_check import unreadable
@@ -26,7 +26,8 @@ def fitted(
     Where it `may_change`, a kind inferred from the look of some cells gives way if too many others do not fit it.
     """
     found, bad, changed = dict(columns), BadRows(), []
-    settled, limit = _finite_numbers(frame), config.max_bad_rows * frame.height
+    limit = config.max_bad_rows * frame.height
+    settled = _finite_numbers(frame) if missing_numbers(config.missing).is_empty() else set()
     for name, column in columns.items():
         if column.kind == "ignore" or (column.kind == "number" and name in settled):
             continue
