@@ -93,7 +93,8 @@ class Predictor:
         """`prediction`, a probability per class, and the input columns, one row per given row.
 
         `rows`: a file's name, polars or pandas DataFrame, list of dicts, dict of lists, one dict, numpy array, Pillow
-        images, a text or a list of texts. What is unusual in them is counted in `tally`, or warned of. Raises DanluError where a row or a column does not fit.
+        images, a text or a list of texts. What is unusual in them is counted in `tally`, or warned of. Raises
+        DanluError where a row or a column does not fit.
         """
         counted = Tally() if tally is None else tally
         if isinstance(rows, str | Path) and self._is_file(str(rows)):
