@@ -38,9 +38,7 @@ class Run:
         """The run in `folder`; raises DanluError where there is none, naming runs nearby."""
         folder = Path(folder)
         if not (folder / "recipe.yaml").is_file():
-            near = ", ".join(
-                str(r.folder) for r in runs_in(folder.parent if folder.parent.is_dir() else Path())
-            )
+            near = ", ".join(str(r.folder) for r in runs_in(folder.parent if folder.parent.is_dir() else Path()))
             raise DanluError("run.not_found", folder=str(folder), near=near[:200] or "-")
         return cls(folder)
 

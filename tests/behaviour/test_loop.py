@@ -28,14 +28,10 @@ def store_of(rows, seed):
 
 def training_of(checkpoints=None, seed=0, model=None, **asked):
     config = TrainConfig(
-        **({} if "steps" in asked else {"epochs": 4})
-        | {"batch_size": 16, "learning_rate": 0.01, "threads": 1}
-        | asked
+        **({} if "steps" in asked else {"epochs": 4}) | {"batch_size": 16, "learning_rate": 0.01, "threads": 1} | asked
     )
     train, validation = store_of(ROWS, 1), store_of(40, 2)
-    objective = TASKS["tabular-classification"].objective(
-        {"y": Target("y", "class", ("no", "yes"))}, config, {}
-    )
+    objective = TASKS["tabular-classification"].objective({"y": Target("y", "class", ("no", "yes"))}, config, {})
     torch.manual_seed(seed)
     module = model or models.build("mlp", {"width": 16, "dropout": 0.3}, Shapes(numbers=4, heads={"y": 2}))[0]
     plan, _ = plan_of(

@@ -52,14 +52,10 @@ def test_binary_cross_entropy_of_two_logits_equals_torch_on_their_difference():
 
 def test_binary_cross_entropy_of_labels_equals_torch():
     logits, target = torch.randn(20, 4), torch.randint(2, (20, 4)).float()
-    torch.testing.assert_close(
-        mean(heads.binary_cross_entropy(logits, target)), nn.BCEWithLogitsLoss()(logits, target)
-    )
+    torch.testing.assert_close(mean(heads.binary_cross_entropy(logits, target)), nn.BCEWithLogitsLoss()(logits, target))
 
 
-@pytest.mark.parametrize(
-    ("name", "witness"), [("mse", nn.MSELoss()), ("mae", nn.L1Loss()), ("huber", nn.HuberLoss())]
-)
+@pytest.mark.parametrize(("name", "witness"), [("mse", nn.MSELoss()), ("mae", nn.L1Loss()), ("huber", nn.HuberLoss())])
 def test_pointwise_losses_equal_torch(name, witness):
     outputs, target = torch.randn(17, 1) * 3, torch.randn(17)
     torch.testing.assert_close(mean(heads.LOSSES[name](outputs, target)), witness(outputs[:, 0], target))
@@ -83,8 +79,7 @@ def test_sums_and_counts_of_uneven_batches_average_exactly(cuts):
     goal = objective(targets, class_weights={"a": 3.0}, label_smoothing=0.1)
     logits, truth = torch.randn(12, 3), torch.randint(3, (12,))
     parts = [
-        goal.loss({"y": z}, batch_of({"y": t}))
-        for z, t in zip(logits.split(cuts), truth.split(cuts), strict=True)
+        goal.loss({"y": z}, batch_of({"y": t})) for z, t in zip(logits.split(cuts), truth.split(cuts), strict=True)
     ]
     whole = goal.loss({"y": logits}, batch_of({"y": truth}))
     torch.testing.assert_close(sum(p[0] for p in parts) / sum(p[1] for p in parts), mean(whole))
@@ -93,9 +88,7 @@ def test_sums_and_counts_of_uneven_batches_average_exactly(cuts):
 
 def test_balanced_class_weights_equal_scikit_learn():
     truth = np.array([0] * 7 + [1] * 2 + [2] * 1)
-    goal = objective(
-        {"y": class_target()}, {"y": torch.bincount(torch.tensor(truth))}, class_weights="balanced"
-    )
+    goal = objective({"y": class_target()}, {"y": torch.bincount(torch.tensor(truth))}, class_weights="balanced")
     expected = compute_class_weight("balanced", classes=np.arange(3), y=truth)
     np.testing.assert_allclose(goal.class_weights["y"].numpy(), expected, rtol=1e-6)
 

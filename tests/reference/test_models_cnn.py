@@ -66,6 +66,4 @@ def test_long_sequences_are_halved_by_every_stage_and_padding_changes_nothing():
     sequence = torch.randn(1, 333, 2)
     alone = model({"sequence": sequence, "sequence_length": torch.tensor([333])})["y"]
     padded = F.pad(sequence, (0, 0, 0, 100))
-    torch.testing.assert_close(
-        model({"sequence": padded, "sequence_length": torch.tensor([333])})["y"], alone
-    )
+    torch.testing.assert_close(model({"sequence": padded, "sequence_length": torch.tensor([333])})["y"], alone)

@@ -113,7 +113,5 @@ class Examples:
             "rows": len(self),
             "columns": {c.name: c.to_json() for c in self.columns.values()},
             "files": [vars(f) for f in self.origin.files],
-            "bad_rows": [
-                {"row": self.origin.place(b.row), "reason": b.reason.to_json()} for b in self.origin.bad_rows
-            ],
+            "bad_rows": [{"row": self.origin.place(b.row), "reason": b.reason.to_json()} for b in self.origin.bad_rows],
         }

@@ -17,9 +17,7 @@ SumCount = tuple[Tensor, Tensor]  # sum over rows, weight of the rows
 NEVER_SEEN = -1  # class index of a label that training never saw; such a row has no loss
 
 
-def cross_entropy(
-    outputs: Tensor, target: Tensor, weight: Tensor | None = None, smoothing: float = 0.0
-) -> SumCount:
+def cross_entropy(outputs: Tensor, target: Tensor, weight: Tensor | None = None, smoothing: float = 0.0) -> SumCount:
     """Cross-entropy of logits (B, [members,] classes) against class indices (B,); classes weigh `weight`.
 
     sum / count equals `torch.nn.CrossEntropyLoss(weight, label_smoothing=smoothing)`.
@@ -45,9 +43,7 @@ def binary_cross_entropy(
     With two logits the log-odds are their difference, so that the softmax of the head stays the prediction.
     """
     if target.ndim == 1:
-        return cross_entropy(
-            outputs, target, weight, smoothing
-        )  # log-odds z1 - z0: the same function of the logits
+        return cross_entropy(outputs, target, weight, smoothing)  # log-odds z1 - z0: the same function of the logits
     logits, repeated, members = _flat(outputs, target)
     wanted = repeated * (1 - smoothing) + smoothing / 2
     total = F.binary_cross_entropy_with_logits(logits, wanted, weight, reduction="sum")

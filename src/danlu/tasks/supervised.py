@@ -33,9 +33,7 @@ class Supervised:
         Raises DanluError where the loss, the metric or the class weights do not fit a target.
         """
         losses = {t.name: _loss_name(t, config.loss) for t in targets.values()}
-        weights = {
-            t.name: _class_weights(t, config.class_weights, counts.get(t.name)) for t in targets.values()
-        }
+        weights = {t.name: _class_weights(t, config.class_weights, counts.get(t.name)) for t in targets.values()}
         return Objective(targets, losses, weights, config.label_smoothing or 0.0)
 
 

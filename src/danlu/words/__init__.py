@@ -46,10 +46,7 @@ class Note:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Note":
         """The note that `to_json` wrote."""
-        fields = {
-            k: cls.from_json(v) if isinstance(v, dict) and "code" in v else v
-            for k, v in data["fields"].items()
-        }
+        fields = {k: cls.from_json(v) if isinstance(v, dict) and "code" in v else v for k, v in data["fields"].items()}
         return cls(data["code"], **fields)
 
     def __str__(self) -> str:
