@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from danlu.recipe import Recipe, json_schema
 from danlu.words import language, say
 from danlu.words.fields import CHINESE
+from danlu.words.models import SETTINGS
 
 SCHEMA_FILE = "recipe.schema.json"
 
@@ -78,7 +79,7 @@ def _field(name: str, field: FieldInfo, given: Any, indent: str, parents: str) -
 def _meaning(path: str, field: FieldInfo) -> str:
     """The description in the user's language, and the words among which the key may choose."""
     english = field.description or ""
-    description = CHINESE.get(path, english) if language() == "zh" else english
+    description = (CHINESE | SETTINGS).get(path, english) if language() == "zh" else english
     return "; ".join(filter(None, [description, _choices(field.annotation)]))
 
 

@@ -13,6 +13,7 @@ from danlu.models import FAMILIES, build, family_for, size
 from danlu.models.linear import Linear
 from danlu.recipe import TrainConfig, validated
 from danlu.words import sentences
+from danlu.words.models import SETTINGS
 
 HEADS = {"colour": 3, "price": 1}
 ROWS = 32
@@ -193,6 +194,12 @@ def test_an_unknown_family_or_setting_is_refused_with_the_nearest():
     with pytest.raises(DanluError) as error:
         build("mlp", {"widht": 8}, shapes)
     assert "width" in str(error.value)
+
+
+def test_every_setting_has_its_meaning_in_both_languages():
+    fields = {f"{name}.{key}": field for name in FAMILIES for key, field in FAMILIES[name].config.model_fields.items()}
+    assert set(fields) == set(SETTINGS)
+    assert all(field.description for field in fields.values())
 
 
 def test_size_counts_parameters_and_bytes():

@@ -24,10 +24,10 @@ class Config(Frozen):
 
     width: int = Field(32, ge=1, description="channels of the first stage of an image; each stage doubles them")
     depth: int = Field(3, ge=1, description="stages, each of two convolutions; images halve from stage to stage")
-    activation: Activation = "relu"
+    activation: Activation = Field("relu", description="after each convolution")
     dropout: float = Field(0.2, ge=0, lt=1, description="before the heads, and on embedded tokens")
     kernels: tuple[int, ...] = Field((3, 4, 5), min_length=1, description="tokens that one text filter spans")
-    filters: int = Field(100, ge=1, description="text filters of each kernel")
+    filters: int = Field(100, ge=1, description="text filters of each kernel; channels of a numeric sequence")
     token_width: int = Field(128, ge=1, description="width of the vectors of tokens")
     steps_kernel: int = Field(7, ge=1, description="steps of a numeric sequence that one filter spans")
     category_width: int = Field(8, ge=1, description="width of an embedded category")
@@ -160,7 +160,7 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "early_stopping": False,
     }
     other = {
-        "batch_size": power_of_two(rows / 100, 16, 64),
+        "batch_size": power_of_two(rows / 100, 32, 64),
         "epochs": epochs_for(rows, passes=60_000 if shapes.tokens else 200_000, least=4),
         "learning_rate": 2e-3,
         "weight_decay": 0.01,

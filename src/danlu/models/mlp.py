@@ -34,7 +34,7 @@ class Config(Frozen):
 
     width: int = Field(128, ge=1, description="units of each hidden layer")
     depth: int = Field(2, ge=1, description="hidden layers")
-    activation: Activation = "relu"
+    activation: Activation = Field("relu", description="after each hidden layer")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units left out in training")
     members: int = Field(1, ge=1, description="networks that share their matrices and are averaged (TabM)")
     embed_numbers: Literal["none", "periodic"] = Field("none", description="how a number becomes a vector")

@@ -25,7 +25,7 @@ BOTTLENECK = 4  # a bottleneck's outputs are this many times as wide as its 3×3
 class Config(Frozen):
     """Depth, width and stem; depth 18, width 64 and the large stem are the published ResNet-18."""
 
-    depth: Literal[18, 34, 50, 101, 152] = 18
+    depth: Literal[18, 34, 50, 101, 152] = Field(18, description="layers of the network")
     width: int = Field(64, ge=1, description="channels of the first stage; each stage doubles them")
     stem: Literal["small", "large"] = Field("large", description="3×3, or 7×7 and pooling that quarter the image")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the heads")

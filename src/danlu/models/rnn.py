@@ -20,7 +20,7 @@ CELLS: dict[Cell, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.
 class Config(Frozen):
     """Size of the recurrent network and how its states become one vector."""
 
-    cell: Cell
+    cell: Cell = Field(description="kind of recurrent cell")
     width: int = Field(128, ge=1, description="units of each layer and direction")
     layers: int = Field(1, ge=1, description="recurrent layers, one above the other")
     bidirectional: bool = Field(True, description="read from both ends")
@@ -33,19 +33,19 @@ class Config(Frozen):
 class RNNConfig(Config):
     """Elman's network."""
 
-    cell: Literal["rnn"] = "rnn"
+    cell: Literal["rnn"] = Field("rnn", description="kind of recurrent cell")
 
 
 class LSTMConfig(Config):
     """Long short-term memory."""
 
-    cell: Literal["lstm"] = "lstm"
+    cell: Literal["lstm"] = Field("lstm", description="kind of recurrent cell")
 
 
 class GRUConfig(Config):
     """Gated recurrent unit."""
 
-    cell: Literal["gru"] = "gru"
+    cell: Literal["gru"] = Field("gru", description="kind of recurrent cell")
 
 
 class Recurrent(nn.Module):
@@ -130,7 +130,7 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
     sequence = {"epochs": epochs_for(rows, passes=200_000, least=10), "learning_rate": 2e-3}
     return {
         "optimizer": "adamw",
-        "batch_size": power_of_two(rows / 100, 16, 64),
+        "batch_size": power_of_two(rows / 100, 32, 64),
         "weight_decay": 0.01,
         "schedule": "cosine",
         "warmup": 0.05,

@@ -1,4 +1,4 @@
-"""What `models` says: key → (English, Chinese)."""
+"""What `models` says: key → (English, Chinese); and what each setting of a family is for."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "models.linear": (
@@ -63,4 +63,44 @@ WORDS: dict[str, tuple[str, str]] = {
     "models.text": ("texts", "文本"),
     "models.image": ("images", "图像"),
     "models.sequence": ("numeric sequences", "数值序列"),
+}
+
+# family.setting → Chinese; the English is the description of the field in the family's Config.
+_CELLS: dict[str, str] = {
+    "cell": "循环单元的种类",
+    "width": "每层、每个方向的单元数",
+    "layers": "循环层的层数",
+    "bidirectional": "从两端分别读入",
+    "pool": "如何把各时间步的状态合成一个向量",
+    "dropout": "在词向量上、层与层之间和输出层之前随机丢弃的比例",
+    "token_width": "词元向量的宽度",
+    "category_width": "类别嵌入的宽度",
+}
+SETTINGS: dict[str, str] = {
+    "mlp.width": "每个隐藏层的单元数",
+    "mlp.depth": "隐藏层的层数",
+    "mlp.activation": "激活函数",
+    "mlp.dropout": "训练时随机丢弃的隐藏单元比例",
+    "mlp.members": "共享权重矩阵、结果取平均的网络个数（TabM）",
+    "mlp.embed_numbers": "数值如何变成向量",
+    "mlp.number_width": "数值嵌入的宽度",
+    "mlp.frequency": "周期嵌入初始频率的标准差",
+    "mlp.category_width": "类别嵌入的宽度",
+    "mlp.text_width": "词元向量的宽度",
+    "cnn.width": "图像第一级的通道数；每一级翻倍",
+    "cnn.depth": "级数，每级两层卷积；图像逐级减半",
+    "cnn.activation": "激活函数",
+    "cnn.dropout": "在输出层之前和词向量上随机丢弃的比例",
+    "cnn.kernels": "文本卷积核覆盖的词元数",
+    "cnn.filters": "每种宽度的文本卷积核个数，也是数值序列的通道数",
+    "cnn.token_width": "词元向量的宽度",
+    "cnn.steps_kernel": "数值序列的卷积核覆盖的时间步数",
+    "cnn.category_width": "类别嵌入的宽度",
+    "resnet.depth": "网络层数",
+    "resnet.width": "第一级的通道数；每一级翻倍",
+    "resnet.stem": "small 为 3×3 卷积；large 为 7×7 卷积加池化，图像缩到四分之一",
+    "resnet.dropout": "在输出层之前随机丢弃的比例",
+    "resnet.zero_init": "各残差块从恒等映射开始（Goyal 等，2017）",
+    "resnet.category_width": "类别嵌入的宽度",
+    **{f"{family}.{name}": meaning for family in ("rnn", "lstm", "gru") for name, meaning in _CELLS.items()},
 }
