@@ -45,7 +45,7 @@ def test_regression_equals_least_squares():
     target = torch.tensor((y - y.mean()) / y.std(), dtype=torch.float32)
     shapes = Shapes(numbers=1, heads={"y": 1})
     model = fitted(shapes, {"numbers": standard}, lambda out: F.mse_loss(out.squeeze(-1), target))
-    (weight,), bias = model.terms[0][1].weight.detach().flatten().tolist(), model.bias.item()
+    (weight,), bias = model.summands[0][1].weight.detach().flatten().tolist(), model.bias.item()
     got_slope = weight * y.std() / x.std()
     assert got_slope == pytest.approx(slope, abs=1e-5)
     assert bias * y.std() + y.mean() - got_slope * x.mean() == pytest.approx(intercept, abs=1e-5)
@@ -95,21 +95,21 @@ def test_trust_in_a_term_is_its_log_count_ratio():
     FAMILIES["linear"].prepare(model, store)
     inside, outside = np.array([2, 1, 0]) + 1, np.array([1, 0, 2]) + 1  # rows of class 1, of class 0, that hold it
     expected = 1 + np.abs(np.log((inside / inside.sum()) / (outside / outside.sum())))
-    np.testing.assert_allclose(model.terms[0].trust.squeeze(1).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(model.summands[0].trust.squeeze(1).numpy(), expected, rtol=1e-6)
 
 
 def test_trust_scales_a_term():
     torch.manual_seed(0)
     model, _ = build("linear", {}, Shapes(terms=3, heads={"y": 2}))
-    torch.nn.init.normal_(model.terms[0].weight)
-    model.terms[0].trust.copy_(torch.tensor([[1.0], [2.0], [3.0]]))
+    torch.nn.init.normal_(model.summands[0].weight)
+    model.summands[0].trust.copy_(torch.tensor([[1.0], [2.0], [3.0]]))
     inputs = {
         "terms": torch.tensor([2, 0, 1]),
         "terms_weight": torch.tensor([0.5, 1.0, 2.0]),
         "terms_offset": torch.tensor([0, 2]),
     }
     matrix = torch.tensor([[1.0, 0.0, 0.5], [0.0, 2.0, 0.0]])
-    expected = matrix * torch.tensor([1.0, 2.0, 3.0]) @ model.terms[0].weight
+    expected = matrix * torch.tensor([1.0, 2.0, 3.0]) @ model.summands[0].weight
     torch.testing.assert_close(model(inputs)["y"], expected)
 
 
@@ -117,9 +117,9 @@ def test_categories_weigh_like_one_hot_columns():
     torch.manual_seed(0)
     categories = torch.tensor([[0, 2], [3, 1], [2, 0]])
     model, _ = build("linear", {}, Shapes(categories=(4, 3), heads={"y": 2}))
-    torch.nn.init.normal_(model.terms[0].vectors.weight)
+    torch.nn.init.normal_(model.summands[0].vectors.weight)
     one_hot = torch.cat([F.one_hot(categories[:, 0], 4), F.one_hot(categories[:, 1], 3)], dim=1).float()
-    expected = one_hot @ model.terms[0].vectors.weight
+    expected = one_hot @ model.summands[0].vectors.weight
     torch.testing.assert_close(model({"categories": categories})["y"], expected)
 
 

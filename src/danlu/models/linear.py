@@ -29,14 +29,14 @@ class Linear(nn.Module):
         self.sizes = dict(shapes.heads)
         outputs = sum(self.sizes.values())
         self.bias = nn.Parameter(torch.empty(outputs))
-        self.terms = nn.ModuleList(_terms(shapes, outputs))
+        self.summands = nn.ModuleList(_summands(shapes, outputs))
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         outputs = self.bias
-        for term in self.terms:
-            outputs = outputs + term(inputs)
+        for summand in self.summands:
+            outputs = outputs + summand(inputs)
         return split_heads(outputs, self.sizes)
 
 
@@ -69,17 +69,17 @@ def term_trust(bags: Bags, members: Tensor, terms: int) -> Tensor:
     return 1 + (shares[0] / shares[1]).log().abs().amax(1).float()
 
 
-def _terms(shapes: Shapes, outputs: int) -> list[nn.Module]:
+def _summands(shapes: Shapes, outputs: int) -> list[nn.Module]:
     """What is summed: modules of inputs → (B, outputs)."""
-    terms: list[nn.Module] = []
+    summands: list[nn.Module] = []
     if values := _values(shapes):
         read = Concat(values)
-        terms.append(nn.Sequential(read, nn.Linear(read.width, outputs, bias=False)))
+        summands.append(nn.Sequential(read, nn.Linear(read.width, outputs, bias=False)))
     if shapes.categories:
-        terms.append(CategorySum(shapes, outputs))
+        summands.append(CategorySum(shapes, outputs))
     if shapes.terms:
-        terms.append(TermWeights(shapes, outputs))
-    return terms
+        summands.append(TermWeights(shapes, outputs))
+    return summands
 
 
 def _values(shapes: Shapes) -> list[Part]:
@@ -99,7 +99,7 @@ def _prepare(model: nn.Module, store: Store) -> None:
     bags = store.feeds.get("terms")
     members = [_members(target) for target in store.targets.values() if _is_classes(target)]
     if isinstance(bags, Bags) and members:
-        weights = next(term for term in model.terms if isinstance(term, TermWeights))
+        weights = next(summand for summand in model.summands if isinstance(summand, TermWeights))
         weights.trust.copy_(term_trust(bags, torch.cat(members, dim=1), len(weights.trust)).unsqueeze(1))
 
 
