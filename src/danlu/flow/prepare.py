@@ -79,6 +79,8 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         torch.manual_seed(recipe.seed)
         fields = family.fields(codec.shapes, len(store)) | recipe.model.fields
         module, config = models.build(family_name, fields, codec.shapes)
+        if family.prepare:
+            family.prepare(module, store)
         flops = step_flops_per_row(module, store)
     plan, plan_notes = plan_of(
         asked,
