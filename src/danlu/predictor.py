@@ -1,15 +1,18 @@
 """Predictor: the only way in for all that comes after training. Same codec, same model, whoever asks."""
 
-import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
 import torch
+from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -25,12 +28,21 @@ from danlu.errors import DanluError
 from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.outcome import Outcome
-from danlu.recipe import DataConfig
+from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run
-from danlu.tasks import TASKS, Supervised
+from danlu.tasks import Supervised, task_named
 from danlu.tasks.heads import numbers
 
 ROWS_AT_ONCE = 1024
+
+
+class SavedModel(Frozen):
+    """What a run's model/config.json holds."""
+
+    family: str
+    fields: dict[str, Any]
+    task: str
+    temperatures: dict[str, Annotated[float, Field(gt=0)]]
 
 
 @dataclass(frozen=True)
@@ -49,23 +61,23 @@ class Predictor:
     def load(cls, run: str | Path | Run) -> Self:
         """The predictor of a run folder; raises DanluError where the run has no model yet."""
         run = run if isinstance(run, Run) else Run.open(run)
-        path = run.model / "config.json"
-        if not path.is_file():
-            raise DanluError("run.unfinished", folder=str(run.folder), file="model/config.json")
-        config = json.loads(path.read_text(encoding="utf-8"))
+        saved: SavedModel = validated(SavedModel, run.read("model/config"), str(run.model / "config.json"))
         tokenizer = run.folder / "tokenizer.json"
-        codec = Codec.from_json(
-            run.read("codec"), tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None
-        )
-        module, _ = models.build(config["family"], config["fields"], codec.shapes)
-        module.load_state_dict(load_file(run.model / "model.safetensors"))
-        columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
+        with _as_written(run.folder / "codec.json"):
+            codec = Codec.from_json(
+                run.read("codec"), tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None
+            )
+        with _as_written(run.model / "model.safetensors"):
+            module, _ = models.build(saved.family, saved.fields, codec.shapes)
+            module.load_state_dict(load_file(run.model / "model.safetensors"))
+        with _as_written(run.folder / "data.json"):
+            columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
         return cls(
-            TASKS[config["task"]],
+            task_named(saved.task),
             codec,
             module.eval(),
-            config["family"],
-            config["temperatures"],
+            saved.family,
+            saved.temperatures,
             columns,
             run.recipe.data,
         )
@@ -77,13 +89,10 @@ class Predictor:
         partial = folder / ".model.safetensors.partial"
         save_file(weights, partial, metadata={"format": "pt"})
         partial.replace(folder / "model.safetensors")
-        config = {
-            "family": self.family,
-            "fields": dict(fields),
-            "task": self.task.name,
-            "temperatures": dict(self.temperatures),
-        }
-        (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+        saved = SavedModel(
+            family=self.family, fields=dict(fields), task=self.task.name, temperatures=dict(self.temperatures)
+        )
+        (folder / "config.json").write_text(saved.model_dump_json(indent=1), encoding="utf-8")
 
     def at(self, temperatures: Mapping[str, float]) -> Self:
         """The same predictor with probabilities at these temperatures."""
@@ -124,9 +133,11 @@ class Predictor:
         outputs = self.outputs(self.codec.encode(examples, with_targets=False, tally=tally))
         single = len(self.codec.targets) == 1
         for name in self.codec.targets:
-            answered |= self._columns(name, outputs[name], "" if single else f"_{name}")
+            columns = self._columns(name, outputs[name], "" if single else f"_{name}")
+            answered |= {_free(column, answered): values for column, values in columns.items()}
         inputs = examples.frame.drop(ROW)
-        inputs = inputs.rename({c: f"{c}_input" for c in inputs.columns if c in answered})
+        for column in [column for column in inputs.columns if column in answered]:
+            inputs = inputs.rename({column: _free(f"{column}_input", [*answered, *inputs.columns])})
         return pl.DataFrame(answered).hstack(inputs)
 
     @torch.inference_mode()
@@ -210,6 +221,21 @@ class Predictor:
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
         return self.task.modality != "text" or Path(text).exists()
+
+
+@contextmanager
+def _as_written(file: Path) -> Iterator[None]:
+    """DanluError where what is read from the file of a run is not what danlu wrote."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
+        raise DanluError("run.altered", path=str(file), why=" ".join(str(error).split())[:200]) from None
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, or the name with 2, 3 … where it is taken."""
+    candidates = (name if n == 1 else f"{name}_{n}" for n in count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def files_of(data: Any) -> list[str]:

@@ -78,14 +78,17 @@ class Run:
         return (self.folder / "report.json").is_file()
 
     def read(self, part: str) -> dict[str, Any]:
-        """One of PARTS; raises DanluError where it is absent or damaged."""
+        """One of PARTS, or "model/config"; raises DanluError where it is absent or damaged."""
         path = self.folder / f"{part}.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DanluError("run.unfinished", folder=str(self.folder), file=path.name) from None
         except ValueError:
             raise DanluError("run.damaged", path=str(path)) from None
+        if not isinstance(content, dict):
+            raise DanluError("run.damaged", path=str(path))
+        return content
 
     def write(self, part: str, content: Mapping[str, Any]) -> None:
         """Write one of PARTS."""

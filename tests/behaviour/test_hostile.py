@@ -1,6 +1,10 @@
 """What users give by mistake or by malice: it is refused with a sentence that teaches, or handled; nothing is left
 behind."""
 
+import datetime
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -112,3 +116,69 @@ def test_a_loss_that_is_not_finite_names_rows_as_the_file_counts_them(tmp_path):
         danlu.train(file, target="label", out=tmp_path / "run", **settings)
     assert error.value.key == "train.not_finite"
     assert "rows.csv row " in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of a table, and its columns but the target."""
+    folder = tmp_path_factory.mktemp("hostile") / "run"
+    columns = table()
+    danlu.train(columns, target="label", out=folder, **QUICK)
+    return folder, {name: columns[name] for name in ("a", "b")}
+
+
+@pytest.mark.parametrize("file", ["model/config.json", "model/model.safetensors", "codec.json", "data.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff\xfe\x00", None])
+def test_a_damaged_run_is_refused_with_the_name_of_the_file(trained, tmp_path, file, content):
+    copy = tmp_path / "run"
+    shutil.copytree(trained[0], copy)
+    (copy / file).unlink() if content is None else (copy / file).write_bytes(content)
+    with pytest.raises(DanluError) as error:
+        danlu.load(copy)
+    assert file.rpartition("/")[2] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"temperatures": {"label": 0}}, {"task": "x"}, {"family": "x"}, {"fields": {"width": 8}}]
+)
+def test_a_tampered_model_is_refused(trained, tmp_path, change):
+    copy = tmp_path / "run"
+    shutil.copytree(trained[0], copy)
+    config = copy / "model" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    with pytest.raises(DanluError):
+        danlu.load(copy)
+
+
+def test_no_answer_hides_another_of_the_same_name(tmp_path):
+    columns = table(prediction=range(60), prediction_input=[i % 7 for i in range(60)])
+    columns |= {"t": ["b_c" if v == "yes" else "q" for v in columns["label"]]}
+    columns |= {"t_b": ["c" if v == "yes" else "d" for v in columns.pop("label")]}
+    run = danlu.train(columns, target=["t", "t_b"], out=tmp_path / "two", **QUICK)
+    names = danlu.load(run).predict(columns).columns
+    assert {"probability_t_b_c", "probability_t_b_c_2", "prediction", "prediction_input"} <= set(names)
+    run = danlu.train(columns, target="t", out=tmp_path / "one", **QUICK)
+    assert {"prediction_input", "prediction_input_2"} <= set(danlu.load(run).predict(columns).columns)
+
+
+def test_rows_without_the_target_cannot_be_measured(trained):
+    folder, columns = trained
+    for rows in (columns, columns | {"label": [None] * 60}):
+        with pytest.raises(DanluError):
+            danlu.evaluate(folder, rows)
+
+
+@pytest.mark.parametrize("text", ["a,b\n", "a,b\n1,2,3\n4\n"])
+def test_a_file_without_a_readable_row_is_refused_by_predict(trained, tmp_path, text):
+    file = tmp_path / "new.csv"
+    file.write_text(text)
+    with pytest.raises(DanluError) as error:
+        danlu.predict(trained[0], file)
+    assert error.value.key in ("data.no_rows", "data.too_many_bad_rows")
+
+
+def test_dates_are_no_numbers(trained):
+    folder, columns = trained
+    with pytest.raises(DanluError) as error:
+        danlu.predict(folder, columns | {"a": [datetime.date(2020, 1, 1)] * 60})
+    assert error.value.key == "data.wrong_type"

@@ -148,6 +148,8 @@ def _number(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.S
         return series.dt.total_microseconds() / 1e6
     if series.dtype == pl.Int64:
         return series
+    if series.dtype.is_temporal():
+        raise _wrong_type(series, column)
     numbers = series.to_physical().cast(_FLOAT)
     return numbers.set(numbers.is_infinite(), None) if numbers.is_infinite().any() else numbers
 

@@ -185,7 +185,7 @@ class Codec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], tokenizer_json: str | None = None) -> "Codec":
         """The codec that `to_json` wrote."""
-        if data["tokens"]:
+        if data.get("tokens"):
             data = {**data, "tokens": {**data["tokens"], "tokenizer_json": tokenizer_json}}
         return _adapter().validate_python(data)
 

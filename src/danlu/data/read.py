@@ -96,7 +96,10 @@ def stream(source: str, config: DataConfig, columns: Columns, rows: int = 8192) 
                 share.judge()
             yield examples
             origin = replace(origin, bad_rows=())  # told with the first piece of the part
+        share.add(origin.bad_rows, len(origin.bad_rows))  # of a part without a good one
     share.judge()
+    if not share.rows:
+        raise DanluError("data.no_rows", files=source)
 
 
 def _judged(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:

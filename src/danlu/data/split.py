@@ -102,18 +102,21 @@ def folds(
 def labelled(examples: Examples, targets: Sequence[str]) -> tuple[Examples, Note | None]:
     """The rows in which no target is missing, and a note if others were dropped.
 
-    Raises DanluError where no row is left.
+    Raises DanluError where no row is left, or a target has no column.
     """
+    lacking = [name for name in targets if name not in examples.frame.columns]
+    if lacking:
+        raise DanluError("codec.missing_columns", columns=", ".join(lacking), found=", ".join(examples.columns))
     known = pl.lit(True)
     for name in targets:
         known &= pl.col(name).is_not_null()
         if examples.frame.schema[name].is_float():
             known &= pl.col(name).is_not_nan()
     mask = examples.frame.select(known.alias("known")).to_series()
-    if mask.all():
-        return examples, None
     if not mask.any():
         raise DanluError("split.no_labels", columns=", ".join(targets))
+    if mask.all():
+        return examples, None
     first = examples.origin.place(examples.frame[ROW][int(mask.arg_min() or 0)])
     note = Note("split.unlabelled", count=int((~mask).sum()), columns=", ".join(targets), place=first)
     return replace(examples, frame=examples.frame.filter(mask)), note

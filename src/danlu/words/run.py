@@ -18,8 +18,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "{folder}：还没有 {file}，这次运行中断了。接着训练：danlu train --resume {folder}",
     ),
     "run.damaged": (
-        "{path}: not readable as JSON. Restore the file, or train again.",
-        "{path}：不是有效的 JSON。请恢复该文件，或重新训练。",
+        "{path}: not readable as JSON with named entries. Restore the file, or train again.",
+        "{path}：不是有效的 JSON 对象。请恢复该文件，或重新训练。",
+    ),
+    "run.altered": (
+        "{path}: not as danlu wrote it ({why}). Restore the file, or train again.",
+        "{path}：内容与 danlu 写入的不符（{why}）。请恢复该文件，或重新训练。",
     ),
     "run.data_changed": (
         "{file}: the data changed since this run began (hash {now}, then {then}). Restore the file to resume, or "
