@@ -49,11 +49,18 @@ def writable(file: str | Path) -> Path:
 
 
 def write_file(frames: Iterator[pl.DataFrame], file: Path) -> None:
-    """Write frames of equal columns to a `writable` file, which is whole or absent."""
+    """Write frames of equal columns to a `writable` file, which is whole or absent.
+
+    Raises DanluError where the disk is full.
+    """
     partial = file.with_name(f".{file.name}.partial")
     try:
         WRITERS[file.suffix.lower()](_lazy(frames), partial)
         partial.replace(file)
+    except OSError as error:  # of polars, which keeps the system's number in the text alone
+        if "os error 28" not in str(error):
+            raise
+        raise DanluError("output.disk_full", file=str(file)) from None
     finally:
         partial.unlink(missing_ok=True)
 

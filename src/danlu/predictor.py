@@ -13,7 +13,7 @@ import polars as pl
 import torch
 from pydantic import Field
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from danlu import models
@@ -29,9 +29,10 @@ from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.outcome import Outcome
 from danlu.recipe import DataConfig, Frozen, validated
-from danlu.run import Run
+from danlu.run import Run, room_for
 from danlu.tasks import Supervised, task_named
 from danlu.tasks.heads import numbers
+from danlu.training.checkpoint import write_tensors
 
 ROWS_AT_ONCE = 1024
 
@@ -85,14 +86,18 @@ class Predictor:
     def save(self, folder: Path, fields: Mapping[str, Any]) -> None:
         """Write weights and config.json (family, its fields, task, temperatures) into a run's `model` folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.detach().contiguous().cpu().clone() for k, v in self.module.state_dict().items()}
         partial = folder / ".model.safetensors.partial"
-        save_file(weights, partial, metadata={"format": "pt"})
-        partial.replace(folder / "model.safetensors")
+        with room_for(folder / "model.safetensors"):
+            try:
+                write_tensors(partial, self.module.state_dict())
+                partial.replace(folder / "model.safetensors")
+            finally:
+                partial.unlink(missing_ok=True)
         saved = SavedModel(
             family=self.family, fields=dict(fields), task=self.task.name, temperatures=dict(self.temperatures)
         )
-        (folder / "config.json").write_text(saved.model_dump_json(indent=1), encoding="utf-8")
+        with room_for(folder / "config.json"):
+            (folder / "config.json").write_text(saved.model_dump_json(indent=1), encoding="utf-8")
 
     def at(self, temperatures: Mapping[str, float]) -> Self:
         """The same predictor with probabilities at these temperatures."""

@@ -4,8 +4,10 @@ recipe.yaml  resolved.json  data.json  environment.json  codec.json  tokenizer.j
 metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md
 """
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,13 +102,18 @@ class Run:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with room_for(path):
+            try:
+                partial.write_text(text, encoding="utf-8")
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
         line = json.dumps({k: _json_number(v) for k, v in record.items()}, allow_nan=False)
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        path = self.folder / "metrics.jsonl"
+        with room_for(path), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -131,6 +138,17 @@ class Run:
 
     def __str__(self) -> str:
         return str(self.folder)
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """DanluError where the disk is full while the file of a run is written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DanluError("run.disk_full", path=str(path)) from None
 
 
 def refuse_taken(folder: Path) -> None:

@@ -4,12 +4,15 @@ behind."""
 import datetime
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import danlu
 from danlu.errors import DanluError
+from danlu.output import write_file
+from danlu.run import Run
 from danlu.training.plan import STEP_FLOPS_PER_THREAD, threads_for
 
 QUICK = {"quiet": True, "train__steps": 3, "evaluate__bootstrap": 0, "evaluate__baseline": False}
@@ -182,3 +185,25 @@ def test_dates_are_no_numbers(trained):
     with pytest.raises(DanluError) as error:
         danlu.predict(folder, columns | {"a": [datetime.date(2020, 1, 1)] * 60})
     assert error.value.key == "data.wrong_type"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_and_leaves_no_half_files(trained, tmp_path):
+    run, answers = Run.create(tmp_path / "run", danlu.Recipe()), tmp_path / "answers.csv"
+    full = {
+        "run.disk_full": (run.folder / ".codec.json.partial", lambda: run.write("codec", {})),
+        "output.disk_full": (
+            tmp_path / ".answers.csv.partial",
+            lambda: write_file(iter([danlu.predict(*trained)]), answers),
+        ),
+    }
+    for key, (partial, write) in full.items():
+        partial.symlink_to("/dev/full")
+        with pytest.raises(DanluError) as error:
+            write()
+        assert error.value.key == key
+        assert not partial.is_symlink()
+    assert not answers.exists()
+    (run.folder / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(DanluError):
+        run.log({"step": 1})

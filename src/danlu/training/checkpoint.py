@@ -72,7 +72,7 @@ class Checkpoints:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for name, content in tensors.items():
-            _save(partial / f"{name}.safetensors", content)
+            write_tensors(partial / f"{name}.safetensors", content)
         (partial / "state.json").write_text(json.dumps(state))
         files = sorted(partial.iterdir())
         manifest = {f.name: {"bytes": f.stat().st_size, "sha256": _sha256(f)} for f in files}
@@ -102,6 +102,16 @@ class Checkpoints:
         return f"step-{steps[-1]}" if steps else "-"
 
 
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """A safetensors file of the tensors; raises OSError as any writer does."""
+    try:
+        save_file({k: v.detach().contiguous().cpu().clone() for k, v in tensors.items()}, path, {"format": "pt"})
+    except SafetensorError as error:  # wraps the system's error in one of its own
+        if "os error 28" in str(error) or "No space left" in str(error):
+            raise OSError(errno.ENOSPC, str(error)) from None
+        raise
+
+
 def packed(tree: Any, prefix: str = "") -> tuple[dict[str, Tensor], Any]:
     """A nested state (dicts, lists, numbers, tensors) as named tensors and a JSON tree that refers to them."""
     if isinstance(tree, Tensor):
@@ -129,15 +139,6 @@ def unpacked(tensors: Mapping[str, Tensor], spec: Any) -> Any:
             return [unpacked(tensors, inner) for inner in content]
         case _:
             return content
-
-
-def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    try:
-        save_file({k: v.detach().contiguous().cpu().clone() for k, v in tensors.items()}, path)
-    except SafetensorError as error:  # wraps the system's error in one of its own
-        if "os error 28" in str(error) or "No space left" in str(error):
-            raise OSError(errno.ENOSPC, str(error)) from None
-        raise
 
 
 def _aligned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -183,6 +183,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{file}: there is no folder {folder}. Make it first.",
         "{file}：没有 {folder} 这个目录，请先建好。",
     ),
+    "output.disk_full": (
+        "{file}: the disk is full, nothing was written. Free some space, or name a file elsewhere.",
+        "{file}：磁盘已满，没有写入任何内容。请腾出空间，或把文件写到别处。",
+    ),
     "output.more": (
         "The first {rows} rows and {columns} columns; --out FILE writes all.",
         "以上是前 {rows} 行、前 {columns} 列；用 --out FILE 写出全部。",

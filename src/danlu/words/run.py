@@ -21,6 +21,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "{path}: not readable as JSON with named entries. Restore the file, or train again.",
         "{path}：不是有效的 JSON 对象。请恢复该文件，或重新训练。",
     ),
+    "run.disk_full": (
+        "{path}: the disk is full. What was written before is whole. Free some space, then go on: danlu train --resume "
+        "with this run's folder.",
+        "{path}：磁盘已满。之前写入的内容完好无损。腾出空间后，用 danlu train --resume 加上这个运行目录继续。",
+    ),
     "run.altered": (
         "{path}: not as danlu wrote it ({why}). Restore the file, or train again.",
         "{path}：内容与 danlu 写入的不符（{why}）。请恢复该文件，或重新训练。",
