@@ -16,6 +16,7 @@ from danlu.models.heads import Readout
 from danlu.models.inputs import Concat, Part, Pixels, steps_inside, table_parts, token_vectors
 from danlu.recipe import Frozen
 
+LARGE = 20_000  # training images from which a short run learns too little rather than too much: less is held back
 LONG_SEQUENCE = 256  # steps beyond which every stage halves them
 
 
@@ -144,17 +145,17 @@ def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
         return {"dropout": 0.5} if shapes.tokens else {}
     side = min(shapes.image[1:])
     depth = max(2, min(6, round(math.log2(side / 7)) + 1))
-    return {"depth": depth, "width": 32 if side <= 48 else 16}
+    return {"depth": depth, "width": 32 if side <= 48 else 16, "dropout": 0.0 if rows >= LARGE else 0.2}
 
 
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
     image = {
         "batch_size": power_of_two(rows / 50, 32, 128),
-        "epochs": epochs_for(rows, passes=300_000, least=7),
+        "epochs": epochs_for(rows, passes=300_000, least=8),
         "learning_rate": 3e-3,
         "weight_decay": 0.05,
         "warmup": 0.1,
-        "label_smoothing": 0.1,
+        "label_smoothing": 0.05 if rows >= LARGE else 0.1,
         "precision": "bfloat16",
         "augment": True,
         "early_stopping": False,
