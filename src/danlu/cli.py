@@ -15,7 +15,7 @@ from danlu import __version__
 from danlu.errors import DanluError
 from danlu.helptext import Verb, Verbs, usage_error
 from danlu.layout import definitions
-from danlu.words import say
+from danlu.words import Note, say
 
 if TYPE_CHECKING:
     from danlu.recipe import Recipe
@@ -154,6 +154,8 @@ def evaluate(
     from danlu.overview import report_lines
 
     report = api.evaluate(run, data)
+    for note in report["notes"]:
+        print(Note.from_json(note), file=sys.stderr)
     _print(json.dumps(report, ensure_ascii=False, indent=1) if as_json else report_lines(report))
 
 

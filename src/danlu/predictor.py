@@ -161,9 +161,12 @@ class Predictor:
         back = torch.cat(order).argsort()
         return {name: torch.cat(values)[back] for name, values in parts.items()}
 
-    def outcomes(self, examples: Examples, calibrated: bool = True) -> list[Outcome]:
-        """What the model says of rows whose truth is known, per target, for `danlu.evaluation`."""
-        store = self.codec.encode(examples)
+    def outcomes(self, examples: Examples, calibrated: bool = True, tally: Tally | None = None) -> list[Outcome]:
+        """What the model says of rows whose truth is known, per target, for `danlu.evaluation`.
+
+        What is unusual in the rows, such as a class that training never saw, is counted in `tally`.
+        """
+        store = self.codec.encode(examples, tally=tally)
         outputs = self.outputs(store)
         places = [examples.origin.place(int(row)) for row in store.rows]
         shown = examples.frame.select([c for c in self.codec.inputs if c in examples.frame.columns])
@@ -188,16 +191,18 @@ class Predictor:
         files = files_of(data)
         examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
         examples, unlabelled = labelled(examples, list(self.codec.targets))
+        tally = Tally()
+        evidence = [Evidence(outcome) for outcome in self.outcomes(examples, tally=tally)]
         about = About(
             name=", ".join(files) or "rows",
             task=self.task.name,
             family=self.family,
             columns=self.columns,
             rows={"test": len(examples)},
-            notes=[unlabelled] if unlabelled else [],
+            notes=[*([unlabelled] if unlabelled else []), *tally.notes()],
             files=[vars(file) for file in examples.origin.files],
         )
-        return evaluation([Evidence(outcome) for outcome in self.outcomes(examples)], about, samples)
+        return evaluation(evidence, about, samples)
 
     def _prediction(self, name: str, outputs: Tensor, calibrated: bool = True) -> np.ndarray:
         target = self.codec.targets[name]

@@ -6,6 +6,7 @@ metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md
 
 import errno
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,7 +153,10 @@ def room_for(path: Path) -> Iterator[None]:
 
 
 def refuse_taken(folder: Path) -> None:
-    """DanluError where `folder` holds something already."""
+    """DanluError where `folder` holds something already, or cannot be made."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise DanluError("run.no_place", folder=str(folder), nearest=str(nearest))
     if folder.exists() and any(folder.iterdir()):
         key = "run.exists" if (folder / "recipe.yaml").exists() else "run.not_empty"
         raise DanluError(key, folder=str(folder))

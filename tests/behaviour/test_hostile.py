@@ -207,3 +207,19 @@ def test_a_full_disk_is_told_and_leaves_no_half_files(trained, tmp_path):
     (run.folder / "metrics.jsonl").symlink_to("/dev/full")
     with pytest.raises(DanluError):
         run.log({"step": 1})
+
+
+def test_a_place_where_no_folder_can_be_made_is_refused_before_the_data_are_read(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for out in (file, file / "run"):
+        with pytest.raises(DanluError) as error:
+            danlu.train("no-such.csv", out=out, quiet=True)
+        assert error.value.key == "run.no_place"
+
+
+def test_classes_that_training_never_saw_are_counted_where_they_are_measured(trained):
+    folder, columns = trained
+    report = danlu.evaluate(folder, columns | {"label": ["never"] * 30 + ["yes"] * 30})
+    unseen = [note["fields"]["count"] for note in report["notes"] if note["code"] == "codec.unseen_class"]
+    assert unseen == [30]

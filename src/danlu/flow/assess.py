@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from danlu.data.examples import Examples
+from danlu.data.tally import Tally
 from danlu.evaluation.baseline import Baseline, classical, trivial
 from danlu.evaluation.card import card
 from danlu.evaluation.judge import About, Evidence, evaluation
@@ -34,7 +35,10 @@ def assessed(
     `timing`: seconds of what came before; `began`: when the whole run did.
     """
     evaluation_began = time.monotonic()
-    evidence = yield from during(lambda progress: evidence_of(run.recipe, material, predictor, progress))
+    tally = Tally()
+    evidence = yield from during(lambda progress: evidence_of(run.recipe, material, predictor, tally, progress))
+    for note in tally.notes():
+        yield Told(note)
     about = About(
         name=run.folder.name,
         task=material.task.name,
@@ -47,7 +51,7 @@ def assessed(
         },
         asked=run.recipe.model_dump(mode="json", exclude_unset=True),
         resolved=run.resolved,
-        notes=[*material.notes, *(Note.from_json(note) for note in run.resolved["notes"])],
+        notes=[*material.notes, *(Note.from_json(note) for note in run.resolved["notes"]), *tally.notes()],
         findings=[(finding.level, finding.note) for finding in material.findings],
         files=run.read("data")["files"],
         history=run.metrics(),
@@ -73,10 +77,12 @@ def write_report(run: Run, report: dict[str, Any]) -> None:
     run.write("report", report)
 
 
-def evidence_of(recipe: Recipe, material: Material, predictor: Predictor, progress: Progress) -> list[Evidence]:
-    """Per target: the outcome on the test rows, and what it is to be compared with."""
+def evidence_of(
+    recipe: Recipe, material: Material, predictor: Predictor, tally: Tally, progress: Progress
+) -> list[Evidence]:
+    """Per target: the outcome on the test rows, and what it is to be compared with; `tally` counts the unusual."""
     progress(Note("flow.evaluating"), 0, 0)
-    outcomes = predictor.outcomes(material.test)
+    outcomes = predictor.outcomes(material.test, tally=tally)
     before = {o.target: o.prediction for o in predictor.outcomes(material.test, calibrated=False)}
     evidence = []
     for outcome in outcomes:

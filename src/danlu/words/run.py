@@ -9,6 +9,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{folder} is not empty and is no run. Give another --out, so that nothing of yours is overwritten.",
         "{folder} 不是空目录，也不是一次运行。为免覆盖您的文件，请换一个 --out。",
     ),
+    "run.no_place": (
+        "{folder}: no run can be kept there, for {nearest} is not a folder that you may write to. Give another --out.",
+        "{folder}：无法在此保存运行，因为 {nearest} 不是可写的目录。请换一个 --out。",
+    ),
     "run.not_found": (
         "{folder}: no run here (a run holds recipe.yaml). Runs nearby: {near}",
         "{folder}：这里没有运行（运行目录里应有 recipe.yaml）。附近的运行：{near}",
