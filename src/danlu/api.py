@@ -9,6 +9,7 @@ import polars as pl
 from danlu.data.examples import Examples
 from danlu.data.read import examples_of
 from danlu.data.read import read as read_files
+from danlu.errors import DanluError
 from danlu.flow.runs import resuming, training
 from danlu.predictor import Predictor, files_of
 from danlu.recipe import Recipe
@@ -40,6 +41,9 @@ def train(
     from danlu.display import shown
 
     if resume is not None:
+        given = (data, target, task, model, out, time_limit, cv, seed, recipe)
+        if settings or any(value is not None for value in given):
+            raise DanluError("cli.resume_alone", run=str(resume))
         return shown(resuming(resume), quiet=quiet)
     files = files_of(data)
     asked = recipe_of(

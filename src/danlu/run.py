@@ -121,7 +121,10 @@ class Run:
         """The whole lines of metrics.jsonl; a line that a crash cut short is left out."""
         path = self.folder / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        try:
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+        except ValueError:
+            raise DanluError("run.damaged", path=str(path)) from None
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop the lines of steps that a resumed run will make again."""

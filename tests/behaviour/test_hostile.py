@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import danlu
@@ -18,8 +19,8 @@ from danlu.training.plan import STEP_FLOPS_PER_THREAD, threads_for
 QUICK = {"quiet": True, "train__steps": 3, "evaluate__bootstrap": 0, "evaluate__baseline": False}
 
 
-def table(rows=60, **columns):
-    rng = np.random.default_rng(0)
+def table(rows=60, seed=0, **columns):
+    rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(2, rows))
     usual = {"a": a, "b": b, "label": ["yes" if v > 0 else "no" for v in a + b]}
     return {name: list(values) for name, values in (usual | columns).items()}
@@ -223,3 +224,40 @@ def test_classes_that_training_never_saw_are_counted_where_they_are_measured(tra
     report = danlu.evaluate(folder, columns | {"label": ["never"] * 30 + ["yes"] * 30})
     unseen = [note["fields"]["count"] for note in report["notes"] if note["code"] == "codec.unseen_class"]
     assert unseen == [30]
+
+
+def test_a_test_file_that_holds_every_row_is_refused(tmp_path):
+    file = tmp_path / "rows.csv"
+    write_file(iter([pl.DataFrame(table())]), file)
+    assert refusal(file, tmp_path / "run", data__test_files=str(file)).key == "flow.nothing_new"
+
+
+def test_a_test_file_without_an_input_is_refused_before_the_training(tmp_path):
+    for name, columns in (("train", table()), ("test", table(seed=1))):
+        frame = pl.DataFrame(columns)
+        write_file(iter([frame if name == "train" else frame.drop("a")]), tmp_path / f"{name}.csv")
+    error = refusal(tmp_path / "train.csv", tmp_path / "run", data__test_files=str(tmp_path / "test.csv"))
+    assert error.key == "codec.missing_columns"
+
+
+def test_a_run_killed_before_anything_was_prepared_goes_on(tmp_path):
+    file, whole, cut = tmp_path / "rows.csv", tmp_path / "whole", tmp_path / "cut"
+    write_file(iter([pl.DataFrame(table())]), file)
+    danlu.train(file, target="label", out=whole, **QUICK)
+    cut.mkdir()
+    for name in ("recipe.yaml", "data.json"):
+        shutil.copy(whole / name, cut)
+        danlu.train(resume=shutil.copytree(cut, tmp_path / f"from-{name}"), quiet=True)
+        resumed = tmp_path / f"from-{name}" / "model" / "model.safetensors"
+        assert resumed.read_bytes() == (whole / "model" / "model.safetensors").read_bytes()
+
+
+def test_what_cannot_be_resumed_is_said(trained, tmp_path):
+    copy = shutil.copytree(trained[0], tmp_path / "run")
+    with pytest.raises(DanluError) as error:
+        danlu.train(resume=copy, seed=1)
+    assert error.value.key == "cli.resume_alone"
+    (copy / "report.json").unlink()
+    with pytest.raises(DanluError) as error:
+        danlu.train(resume=copy)
+    assert error.value.key == "run.rows_not_kept"

@@ -116,6 +116,10 @@ class Codec:
             sequences=sequences,
         )
 
+    def require(self, examples: Examples, with_targets: bool = True) -> None:
+        """Raises DanluError where a column that is read is missing."""
+        _require(examples, [*self.inputs, *(self.targets if with_targets else ())])
+
     def encode(
         self,
         examples: Examples,
@@ -127,7 +131,7 @@ class Codec:
 
         Raises DanluError where a column is missing or a value does not fit, with its row.
         """
-        _require(examples, [*self.inputs, *(self.targets if with_targets else ())])
+        self.require(examples, with_targets)
         rows = Rows.of(examples, tally or Tally())
         targets = {}
         if with_targets:

@@ -97,6 +97,8 @@ def _divided(
         if other is not None:
             train, overlap = without_overlap(train, other, targets)
             overlaps.append(overlap)
+    if not len(train):
+        raise DanluError("flow.nothing_new")
     validation = examples.take(parts.validation) if validation is None else validation
     test = examples.take(parts.test) if test is None else test
     counts = Note("flow.rows", train=len(train), validation=len(validation), test=len(test))

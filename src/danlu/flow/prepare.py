@@ -69,6 +69,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         progress,
         robust=family.robust,
     )
+    codec.require(material.test)
     tally = Tally()
     store = codec.encode(train, progress=progress, tally=tally)
     validation = codec.encode(material.validation, tally=tally)

@@ -38,21 +38,22 @@ def training(
     material = yield from gathered(recipe, rows)
     prepared = yield from _prepared(recipe, material, began)
     run = Run.create(folder, recipe.located(Path.cwd()))  # not before all that can be refused has been
-    run.write("data", material.to_json())
-    run.write("environment", environment())
     return (yield from _into(run, material, prepared, began))
 
 
 def resuming(folder: str | Path) -> Generator[Event, None, Run]:
     """Go on with an interrupted run, so that it ends with the weights that it would have had.
 
-    Raises DanluError where the data, the recipe or what is fitted on the data are no longer the same.
+    Raises DanluError where the rows were in memory, or where the data, the recipe or what is fitted on the data are no
+    longer the same.
     """
     began = time.monotonic()
     run = Run.open(folder)
     if run.finished:
         yield Told(Note("run.already_finished", folder=str(run.folder), report=str(run.report_html)), "result")
         return run
+    if not run.recipe.data.files:
+        raise DanluError("run.rows_not_kept", folder=str(run.folder))
     _refuse_other_recipe(run)
     material = yield from gathered(run.recipe)
     _refuse_other_data(run, material)
@@ -70,7 +71,7 @@ def _prepared(recipe: Recipe, material: Material, began: float) -> Generator[Eve
 
 def _into(run: Run, material: Material, prepared: Prepared, began: float) -> Generator[Event, None, Run]:
     """Train and evaluate, filling the run folder."""
-    plan = _settled(run, prepared)
+    plan = _settled(run, material, prepared)
     timing = {"prepare": time.monotonic() - began}
     with set_for(plan.threads):
         yield from _fitted(run, prepared, plan)
@@ -82,14 +83,19 @@ def _into(run: Run, material: Material, prepared: Prepared, began: float) -> Gen
     return run
 
 
-def _settled(run: Run, prepared: Prepared) -> Plan:
-    """Write what was prepared; in a resumed run, see that it is the same and take the plan as it was."""
+def _settled(run: Run, material: Material, prepared: Prepared) -> Plan:
+    """Write what was read and prepared; in a resumed run, see that it is the same and take the plan as it was.
+
+    resolved.json comes last: a run that was killed before has nothing yet to hold to.
+    """
     codec = prepared.codec.to_json()
     if (run.folder / "resolved.json").exists():
         if run.read("codec") != codec:
             then, now = run.read("environment")["versions"], environment()["versions"]
             raise DanluError("run.versions_changed", folder=str(run.folder), then=str(then), now=str(now))
         return Plan.model_validate(run.resolved["train"])
+    run.write("data", material.to_json())
+    run.write("environment", environment())
     run.write("codec", codec)
     if prepared.codec.tokenizer_json:
         run.write_text("tokenizer.json", prepared.codec.tokenizer_json)

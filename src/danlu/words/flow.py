@@ -11,6 +11,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "任务 {task} 需要类型为“{kind}”的列，而现有的列（{names}）都不是。若其中某列应当是，请设置 data.columns.列名={wanted}；"
         "否则请换一个任务。",
     ),
+    "flow.nothing_new": (
+        "every row stands in the files for validation or test too, so none is left to train on. Give other files, or "
+        "leave out data.validation_files and data.test_files: rows are then set aside.",
+        "每一行都同时出现在验证或测试文件中，没有可供训练的数据。请换用其他文件，或去掉 data.validation_files 与 "
+        "data.test_files，由 danlu 从数据中划分。",
+    ),
     "flow.rows": (
         "rows: {train} to train, {validation} to validate, {test} for the test, which is used once, at the end",
         "数据行：训练 {train}，验证 {validation}，测试 {test}（测试集只在最后使用一次）",

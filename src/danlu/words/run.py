@@ -13,6 +13,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "{folder}: no run can be kept there, for {nearest} is not a folder that you may write to. Give another --out.",
         "{folder}：无法在此保存运行，因为 {nearest} 不是可写的目录。请换一个 --out。",
     ),
+    "run.rows_not_kept": (
+        "{folder}: this run was given rows in memory, which no folder keeps, so it cannot be resumed. Train again; from "
+        "a file a run can be resumed.",
+        "{folder}：这次运行使用的是内存中的数据，目录里没有保存，因此无法继续。请重新训练；从文件训练的运行才能继续。",
+    ),
     "run.not_found": (
         "{folder}: no run here (a run holds recipe.yaml). Runs nearby: {near}",
         "{folder}：这里没有运行（运行目录里应有 recipe.yaml）。附近的运行：{near}",
