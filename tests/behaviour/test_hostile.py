@@ -37,6 +37,7 @@ def refusal(data, out, **settings):
     ("key", "data", "settings"),
     [
         ("codec.too_few_classes", table(label=["yes"] * 60), {}),
+        ("codec.target_constant", table(b=[1.5] * 60), {"target": "b"}),
         ("codec.no_columns", {"label": ["yes", "no"] * 30}, {}),
         ("codec.no_columns", {"a": [1] * 60, "label": ["yes", "no"] * 30}, {}),
         ("codec.target_too_large", table(b=[1e300 * i for i in range(60)]), {"target": "b"}),

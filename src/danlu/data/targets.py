@@ -55,7 +55,8 @@ class Target:
 def fit_target(series: pl.Series, name: str, goal: Goal) -> Target:
     """The target of the training values in `series`.
 
-    Raises DanluError where a regression has no numbers or too large ones, or a classification fewer than two classes.
+    Raises DanluError where a regression has no numbers, too large ones or equal ones, or a classification fewer than
+    two classes.
     """
     if isinstance(series.dtype, pl.List):
         return Target(name, "labels", _classes(series.explode(), name, at_least=1))
@@ -82,7 +83,9 @@ def _number(series: pl.Series, name: str) -> Target:
     if largest > LARGEST:
         raise DanluError("codec.target_too_large", column=name, got=f"{largest:.3g}", most=f"{LARGEST:g}")
     scale = float(values.std())
-    return Target(name, "number", mean=float(values.mean()), scale=scale if scale > 0 else 1.0)
+    if scale == 0:  # so too where the differences are too small to be squared
+        raise DanluError("codec.target_constant", column=name, got=f"{values[0]:g}")
+    return Target(name, "number", mean=float(values.mean()), scale=scale)
 
 
 def _positions(texts: pl.Series, classes: tuple[str, ...]) -> np.ndarray:

@@ -145,6 +145,11 @@ WORDS: dict[str, tuple[str, str]] = {
         'target "{column}": a regression needs numbers, got {got}. Choose another target or a classification task.',
         "目标列“{column}”：回归需要数值，实际是 {got}。请选择其他目标列，或改用分类任务。",
     ),
+    "codec.target_constant": (
+        'target "{column}": every training row has {got}, so there is nothing to tell apart. Choose another target, or '
+        "add rows with other values.",
+        "目标列“{column}”：所有训练数据都是 {got}，没有可学的差别。请选择其他目标列，或补充其他取值的数据。",
+    ),
     "codec.target_too_large": (
         'target "{column}": a number as large as {got}, more than {most}. Predict its logarithm, or correct the value.',
         "目标列“{column}”：数值大到 {got}，超过 {most}。请改为预测它的对数，或更正该值。",
