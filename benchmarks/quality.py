@@ -22,7 +22,6 @@ from danlu.data.read import examples_of
 from danlu.evaluation.baseline import classical
 from danlu.evaluation.metrics import measure
 from danlu.events import Event
-from danlu.flow.assess import truth_of
 from danlu.flow.cv import fold_materials, fold_predictor
 from danlu.flow.material import Material, gathered
 from danlu.recipe import Recipe
@@ -125,7 +124,8 @@ def _folds(recipe: Recipe, rows: pl.DataFrame, metric: str) -> tuple[float, floa
     for part in fold_materials(recipe, _material(recipe, rows), 5):
         predictor = fold_predictor(recipe, part)
         outcome = predictor.outcomes(part.test)[0]
-        rival = classical(part.train, truth_of(predictor, part.train, "target"), outcome, recipe.seed)
+        target = predictor.codec.targets["target"]
+        rival = classical(part.train, target.truth(target.encode(part.train.frame["target"])), outcome, recipe.seed)
         assert rival
         ours.append(measure(outcome)[metric])
         theirs.append(measure(outcome.predicted(rival.prediction))[metric])

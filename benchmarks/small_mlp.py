@@ -39,6 +39,7 @@ def danlu(epochs):
     from danlu.data.targets import Target
     from danlu.recipe import TrainConfig
     from danlu.tasks import TASKS
+    from danlu.tasks.supervised import metrics_of
     from danlu.training.loop import Training, fit
     from danlu.training.plan import plan_of
 
@@ -48,7 +49,8 @@ def danlu(epochs):
     objective = TASKS["tabular-classification"].objective({"y": Target("y", "class", ("a", "b"))}, asked, {})
     model, _ = models.build("mlp", {"width": WIDTH, "depth": 2}, Shapes(numbers=FEATURES, heads={"y": 2}))
     plan, _ = plan_of(
-        asked, {}, rows=ROWS, validation_rows=1000, flops_per_row=1, metrics=objective.metrics, device="cpu", seed=0,
+        asked, {}, rows=ROWS, validation_rows=1000, flops_per_row=1,
+        metrics=metrics_of(objective.targets), device="cpu", seed=0,
         batches_of=lambda size, tokens: Loader(store, size, tokens, 0).steps_per_epoch,
     )  # fmt: skip
     validation = Store({"numbers": Dense(x[:1000])}, {"y": y[:1000]}, torch.arange(1000))

@@ -83,21 +83,20 @@ class Predictor:
             run.recipe.data,
         )
 
-    def save(self, folder: Path, fields: Mapping[str, Any]) -> None:
-        """Write weights and config.json (family, its fields, task, temperatures) into a run's `model` folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / ".model.safetensors.partial"
-        with room_for(folder / "model.safetensors"):
+    def save(self, run: Run, fields: Mapping[str, Any]) -> None:
+        """Write weights and config.json (family, its fields, task, temperatures) into the run's `model` folder."""
+        run.model.mkdir(parents=True, exist_ok=True)
+        weights, partial = run.model / "model.safetensors", run.model / ".model.safetensors.partial"
+        with room_for(weights):
             try:
                 write_tensors(partial, self.module.state_dict())
-                partial.replace(folder / "model.safetensors")
+                partial.replace(weights)
             finally:
                 partial.unlink(missing_ok=True)
         saved = SavedModel(
             family=self.family, fields=dict(fields), task=self.task.name, temperatures=dict(self.temperatures)
         )
-        with room_for(folder / "config.json"):
-            (folder / "config.json").write_text(saved.model_dump_json(indent=1), encoding="utf-8")
+        run.write("model/config", saved.model_dump(mode="json"))
 
     def at(self, temperatures: Mapping[str, float]) -> Self:
         """The same predictor with probabilities at these temperatures."""
@@ -161,8 +160,12 @@ class Predictor:
         back = torch.cat(order).argsort()
         return {name: torch.cat(values)[back] for name, values in parts.items()}
 
-    def outcomes(self, examples: Examples, calibrated: bool = True, tally: Tally | None = None) -> list[Outcome]:
-        """What the model says of rows whose truth is known, per target, for `danlu.evaluation`.
+    def outcomes(self, examples: Examples, tally: Tally | None = None) -> list[Outcome]:
+        """What the model says of rows whose truth is known, per target; `tally` as of `evidence`."""
+        return [evidence.outcome for evidence in self.evidence(examples, tally)]
+
+    def evidence(self, examples: Examples, tally: Tally | None = None) -> list[Evidence]:
+        """The outcome of each target, and the predictions before calibration where there was one.
 
         What is unusual in the rows, such as a class that training never saw, is counted in `tally`.
         """
@@ -170,18 +173,20 @@ class Predictor:
         outputs = self.outputs(store)
         places = [examples.origin.place(int(row)) for row in store.rows]
         shown = examples.frame.select([c for c in self.codec.inputs if c in examples.frame.columns])
-        return [
-            Outcome(
+        evidence = []
+        for name, target in self.codec.targets.items():
+            outcome = Outcome(
                 target=name,
                 kind=target.kind,
                 classes=target.classes,
-                truth=self._truth(name, store.targets[name]),
-                prediction=self._prediction(name, outputs[name], calibrated),
+                truth=target.truth(store.targets[name]),
+                prediction=self._prediction(name, outputs[name], self.temperatures.get(name, 1.0)),
                 places=places,
                 frame=shown,
             )
-            for name, target in self.codec.targets.items()
-        ]
+            before = self._prediction(name, outputs[name], 1.0) if name in self.temperatures else None
+            evidence.append(Evidence(outcome, uncalibrated=before, temperature=self.temperatures.get(name, 1.0)))
+        return evidence
 
     def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:
         """The metrics of labelled files or rows, with 95 % intervals, in the form of report.json.
@@ -204,20 +209,15 @@ class Predictor:
         )
         return evaluation(evidence, about, samples)
 
-    def _prediction(self, name: str, outputs: Tensor, calibrated: bool = True) -> np.ndarray:
+    def _prediction(self, name: str, outputs: Tensor, temperature: float) -> np.ndarray:
         target = self.codec.targets[name]
         if target.kind == "number":
             return numbers(outputs, target.mean, target.scale).numpy()
-        temperature = self.temperatures.get(name, 1.0) if calibrated else 1.0
         return at_temperature(outputs.numpy(), temperature, target.kind)
-
-    def _truth(self, name: str, encoded: Tensor) -> np.ndarray:
-        target = self.codec.targets[name]
-        return encoded.double().numpy() * target.scale + target.mean if target.kind == "number" else encoded.numpy()
 
     def _columns(self, name: str, outputs: Tensor, suffix: str) -> dict[str, pl.Series]:
         target = self.codec.targets[name]
-        values = self._prediction(name, outputs)
+        values = self._prediction(name, outputs, self.temperatures.get(name, 1.0))
         if target.kind == "number":
             return {f"prediction{suffix}": pl.Series(values)}
         classes = np.array(target.classes, dtype=object)

@@ -17,7 +17,7 @@ from typing import Any
 from danlu.errors import DanluError
 from danlu.recipe import Recipe
 
-PARTS = ("resolved", "data", "environment", "codec", "report")
+PARTS = ("resolved", "data", "environment", "codec", "model/config", "report")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Run:
         return (self.folder / "report.json").is_file()
 
     def read(self, part: str) -> dict[str, Any]:
-        """One of PARTS, or "model/config"; raises DanluError where it is absent or damaged."""
+        """One of PARTS; raises DanluError where it is absent or damaged."""
         path = self.folder / f"{part}.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ from danlu.data.targets import Target
 from danlu.errors import DanluError
 from danlu.recipe import TrainConfig
 from danlu.tasks import TASKS
+from danlu.tasks.supervised import metrics_of
 from danlu.training import loop
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.loop import Training, fit
@@ -44,7 +45,7 @@ def training_of(checkpoints=None, seed=0, model=None, **asked):
         validation_rows=40,
         batches_of=lambda size, tokens: Loader(train, size, tokens, seed).steps_per_epoch,
         flops_per_row=1.0,
-        metrics=objective.metrics,
+        metrics=metrics_of(objective.targets),
         device="cpu",
         seed=seed,
     )

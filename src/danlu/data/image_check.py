@@ -12,6 +12,7 @@ from danlu.events import Progress
 from danlu.words import Note
 
 MAX_PIXELS = 1 << 27  # 134 million: a larger picture is taken for a decompression bomb
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # what Pillow's plug-ins raise
 THREADS = 4
 _EVERY = 256  # images between two words of progress
 
@@ -43,13 +44,6 @@ def _fault(image: str | bytes | None) -> Note | None:
         return Note("data.image.bomb")
     except UnidentifiedImageError:
         return Note("data.image.unknown")
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-    ) as error:  # as Pillow's plug-ins do
+    except DAMAGED as error:
         return Note("data.image.damaged", why=" ".join(str(error).split())[:80])
     return None

@@ -3,8 +3,6 @@
 import io
 import math
 import os
-import struct
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
+from danlu.data.image_check import DAMAGED
 from danlu.data.store import Dense, Feed
 from danlu.data.tally import Rows
 from danlu.errors import DanluError
@@ -31,15 +30,7 @@ _LONGEST_SIDE = 224  # of the size that is chosen
 _SAMPLE = 500  # training images that are looked at
 _CHUNK = 256  # images between two signs of progress
 _SHARE_OF_MEMORY = 0.25  # beyond it, files are decoded for each batch
-_UNREADABLE = (  # what Pillow and its plug-ins raise
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+_UNREADABLE = (*DAMAGED, Image.DecompressionBombError)
 _SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _GREY = ("1", "L", "LA", *_SIXTEEN_BITS)
 

@@ -42,6 +42,10 @@ class Target:
             return torch.from_numpy(_positions(as_texts(series), self.classes))
         return _multi_hot(series, self.classes)
 
+    def truth(self, encoded: Tensor) -> np.ndarray:
+        """What `encode` gave, as an Outcome has it: class index, 0/1 labels, or numbers in raw units (float64)."""
+        return encoded.double().numpy() * self.scale + self.mean if self.kind == "number" else encoded.numpy()
+
     def to_json(self) -> dict[str, Any]:
         """The fields; `from_json` reads them back."""
         return asdict(self) | {"classes": list(self.classes)}

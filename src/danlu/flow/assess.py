@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from danlu.data.examples import Examples
 from danlu.data.tally import Tally
-from danlu.evaluation.baseline import Baseline, classical, trivial
+from danlu.evaluation.baseline import classical, trivial
 from danlu.evaluation.card import card
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.report import html
@@ -82,29 +80,14 @@ def evidence_of(
 ) -> list[Evidence]:
     """Per target: the outcome on the test rows, and what it is to be compared with; `tally` counts the unusual."""
     progress(Note("flow.evaluating"), 0, 0)
-    outcomes = predictor.outcomes(material.test, tally=tally)
-    before = {o.target: o.prediction for o in predictor.outcomes(material.test, calibrated=False)}
     evidence = []
-    for outcome in outcomes:
-        truth = truth_of(predictor, material.train, outcome.target)
-        baselines = [trivial(truth, outcome)] if len(outcome) else []
-        if recipe.evaluate.baseline and len(outcome):
+    for found in predictor.evidence(material.test, tally):
+        target = predictor.codec.targets[found.outcome.target]
+        truth = target.truth(target.encode(material.train.frame[target.name]))
+        baselines = [trivial(truth, found.outcome)] if len(found.outcome) else []
+        if recipe.evaluate.baseline and len(found.outcome):
             progress(Note("flow.baseline"), 0, 0)
-            baselines += _classical(material, truth, outcome, recipe.seed)
-        temperature = predictor.temperatures.get(outcome.target)
-        evidence.append(
-            Evidence(outcome, baselines, before[outcome.target] if temperature else None, temperature or 1.0)
-        )
+            rival = classical(material.train, truth, found.outcome, recipe.seed)
+            baselines += [rival] if rival else []
+        evidence.append(replace(found, baselines=baselines))
     return evidence
-
-
-def truth_of(predictor: Predictor, examples: Examples, target: str) -> np.ndarray:
-    """The true values of a target, coded as an Outcome has them: class index, 0/1 labels or raw numbers."""
-    fitted = predictor.codec.targets[target]
-    encoded = fitted.encode(examples.frame[target])
-    return encoded.double().numpy() * fitted.scale + fitted.mean if fitted.kind == "number" else encoded.numpy()
-
-
-def _classical(material: Material, truth: np.ndarray, outcome: Any, seed: int) -> list[Baseline]:
-    found = classical(material.train, truth, outcome, seed)
-    return [found] if found else []

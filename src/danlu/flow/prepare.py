@@ -20,8 +20,9 @@ from danlu.flow.material import Material
 from danlu.models.choose import choose
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
+from danlu.tasks.supervised import metrics_of
 from danlu.training.loop import Augment
-from danlu.training.machine import device_of, native_bfloat16, set_for, step_flops_per_row
+from danlu.training.machine import device_of, native_bfloat16, step_flops_per_row
 from danlu.training.plan import Plan, plan_of
 from danlu.words import Note
 
@@ -75,8 +76,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
     validation = codec.encode(material.validation, tally=tally)
     asked, device = _within_time(recipe.train, began), device_of(recipe.train.device)
     suited = family.training(codec.shapes, len(store))
-    objective = task.objective(codec.targets, _with_smoothing(asked, suited), _class_counts(codec, store))
-    with set_for(torch.get_num_threads()):
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         fields = family.fields(codec.shapes, len(store)) | recipe.model.fields
         module, config = models.build(family_name, fields, codec.shapes)
@@ -90,11 +90,13 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         validation_rows=len(validation),
         batches_of=lambda size, tokens: Loader(store, size, tokens, recipe.seed).steps_per_epoch,
         flops_per_row=flops,
-        metrics=objective.metrics,
+        metrics=metrics_of(codec.targets),
         device=device,
         seed=recipe.seed,
         native_bfloat16=native_bfloat16(device),
     )
+    smoothed = asked.model_copy(update={"label_smoothing": plan.label_smoothing})
+    objective = task.objective(codec.targets, smoothed, _class_counts(codec, store))
     augment, how = _augmentation(codec, store, plan, asked.augment)
     about = Note("flow.model", family=family_name, **models.size(module))
     notes = (*why, *codec.unused, *codec.notes, *tally.notes(), about, *how, *plan_notes)
@@ -127,13 +129,6 @@ def _class_counts(codec: Codec, store: Store) -> dict[str, Tensor]:
         for name, target in codec.targets.items()
         if target.kind == "class"
     }
-
-
-def _with_smoothing(asked: TrainConfig, suited: dict[str, Any]) -> TrainConfig:
-    """The label smoothing that the family recommends, where none was asked for."""
-    if asked.label_smoothing is not None:
-        return asked
-    return asked.model_copy(update={"label_smoothing": suited.get("label_smoothing", 0.0)})
 
 
 def _within_time(asked: TrainConfig, began: float) -> TrainConfig:

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from danlu.data.targets import UNKNOWN_CLASS
+
 LossName = Literal["cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"]
 SumCount = tuple[Tensor, Tensor]  # sum over rows, weight of the rows
-
-NEVER_SEEN = -1  # class index of a label that training never saw; such a row has no loss
 
 
 def cross_entropy(outputs: Tensor, target: Tensor, weight: Tensor | None = None, smoothing: float = 0.0) -> SumCount:
@@ -24,14 +24,14 @@ def cross_entropy(outputs: Tensor, target: Tensor, weight: Tensor | None = None,
     """
     logits, repeated, members = _flat(outputs, target)
     total = F.cross_entropy(
-        logits, repeated, weight, ignore_index=NEVER_SEEN, reduction="sum", label_smoothing=smoothing
+        logits, repeated, weight, ignore_index=UNKNOWN_CLASS, reduction="sum", label_smoothing=smoothing
     )
     return total / members, row_weight(target, weight)
 
 
 def row_weight(target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Total weight of the rows of class indices (B,): their number, or the sum of their classes' weights."""
-    seen = target != NEVER_SEEN
+    seen = target != UNKNOWN_CLASS  # a row of a class that training never saw has no loss
     return seen.sum() if weight is None else (weight[target.clamp(min=0)] * seen).sum()
 
 

@@ -63,16 +63,6 @@ class Objective:
             scores[key] = (total + value[0], count + value[1])
         return scores
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names that `train.metric` may take: loss first."""
-        kinds = {t.kind for t in self.targets.values()}
-        return (
-            "loss",
-            *(["accuracy"] if kinds & {"class", "labels"} else []),
-            *(["rmse"] if "number" in kinds else []),
-        )
-
     def _total(
         self,
         outputs: Mapping[str, Tensor],
@@ -94,6 +84,16 @@ class Objective:
         if self.targets[name].kind == "class":
             return heads.row_weight(target, self.class_weights[name])
         return len(target)
+
+
+def metrics_of(targets: Mapping[str, Target]) -> tuple[str, ...]:
+    """Names that `train.metric` may take: loss first."""
+    kinds = {t.kind for t in targets.values()}
+    return (
+        "loss",
+        *(["accuracy"] if kinds & {"class", "labels"} else []),
+        *(["rmse"] if "number" in kinds else []),
+    )
 
 
 LOWER_IS_BETTER = {"loss": True, "rmse": True, "accuracy": False}
