@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from danlu.data import images as images_module
 from danlu.data.augment import Augmentation, augment, suitable_augmentation
@@ -248,11 +249,28 @@ def test_erasing_takes_a_rectangle_of_about_half_of_the_images() -> None:
     assert 100 < (erased > 0).sum() < 200
 
 
-def test_digits_and_letters_are_not_mirrored() -> None:
-    policy, why = suitable_augmentation(Dense(torch.zeros(200, 1, 28, 28)), torch.zeros(200).long(), ["0", "1"])
+def test_letters_are_not_mirrored_by_their_names() -> None:
+    policy, why = suitable_augmentation(Dense(torch.zeros(200, 1, 28, 28)), torch.zeros(200).long(), ["a", "b"])
 
     assert not policy.flip
     assert why.key == "codec.no_flip_characters"
+
+
+def test_digits_are_not_mirrored_by_what_the_images_show() -> None:
+    images, labels = load_digits(return_X_y=True)
+    images = torch.tensor(images * 15).to(torch.uint8).view(-1, 1, 8, 8)
+    policy, why = suitable_augmentation(Dense(images), torch.tensor(labels), [str(n) for n in range(10)])
+
+    assert not policy.flip
+    assert why.key == "codec.no_flip"
+
+
+def test_numbered_classes_are_not_mirrored_where_too_few_images_show_what_they_are() -> None:
+    colour = torch.zeros(20, 3, 28, 28)
+    policy, why = suitable_augmentation(Dense(colour), torch.zeros(20).long(), ["0", "1"])
+
+    assert not policy.flip
+    assert why.key == "codec.no_flip_numbered"
 
 
 def shapes(count: int, draw: dict[int, tuple[slice, slice]]) -> tuple[Dense, torch.Tensor]:
@@ -271,6 +289,7 @@ def test_mirroring_is_chosen_where_mirrored_images_keep_their_class() -> None:
     names = ["top", "bottom", "left", "right"]
 
     assert suitable_augmentation(*shapes(200, symmetric), names[:2])[0].flip
+    assert suitable_augmentation(*shapes(200, symmetric), ["0", "1"])[0].flip  # a label file's numbers, no digits
     policy, why = suitable_augmentation(*shapes(200, one_sided), names)
     assert not policy.flip
     assert (why.key, why.fields) == ("codec.no_flip_swapped", {"one": "left", "other": "right"})

@@ -72,11 +72,16 @@ def suitable_augmentation(feed: Feed, labels: Tensor | None, classes: Sequence[s
 
 
 def _flips(images: Tensor, labels: Tensor | None, classes: Sequence[str]) -> tuple[bool, Note]:
-    """Whether a mirrored image keeps its class, judged by the classes' names and by its nearest neighbour."""
-    if images.shape[1] == 1 and classes and all(len(name) == 1 or name.isdigit() for name in classes):
+    """Whether a mirrored image keeps its class, judged by its nearest neighbour; by the classes' names for letters.
+
+    Digits as names are no proof of digits in the images: label files such as MNIST's number any classes.
+    """
+    grey = images.shape[1] == 1
+    if grey and classes and all(len(name) == 1 and name.isalpha() for name in classes):
         return False, Note("codec.no_flip_characters")
     if labels is None or len(images) < 100:
-        return images.shape[1] == 3, Note("codec.flip_unknown")
+        numbered = bool(classes) and all(name.isdigit() for name in classes)
+        return not grey and not numbered, Note("codec.no_flip_numbered" if numbered else "codec.flip_unknown")
     own, mirrored = (_neighbours(images, labels, len(classes), flip) for flip in (False, True))
     keep, keep_mirrored = (float(matrix.diagonal().sum() / len(images)) for matrix in (own, mirrored))
     percent = {"own": round(100 * keep, 1), "mirrored": round(100 * keep_mirrored, 1)}

@@ -212,8 +212,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "训练时不做镜像：镜像后，“{one}”的图像大多像“{other}”，反之亦然",
     ),
     "codec.no_flip_characters": (
-        "training images are not mirrored: the classes are digits or single characters",
-        "训练时不做镜像：类别是数字或单个字符",
+        "training images are not mirrored: the classes are single letters",
+        "训练时不做镜像：类别是单个字母或汉字",
+    ),
+    "codec.no_flip_numbered": (
+        "training images are not mirrored: the classes are numbers, perhaps digits, and too few images show which",
+        "训练时不做镜像：类别是编号，可能就是数字，而图像太少，无法判断",
     ),
     "codec.flip_unknown": (
         "whether mirrored images keep their class cannot be judged here: colour images are mirrored, grey ones not",
