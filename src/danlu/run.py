@@ -77,8 +77,11 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has been evaluated."""
-        return (self.folder / "report.json").is_file()
+        """Whether the run was trained to its end and evaluated: one that was stopped by hand can go on."""
+        if not (self.folder / "report.json").is_file():
+            return False
+        records = self.metrics()
+        return bool(records) and records[-1].get("stopped") not in (None, "asked")
 
     def read(self, part: str) -> dict[str, Any]:
         """One of PARTS; raises DanluError where it is absent or damaged."""

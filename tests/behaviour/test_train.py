@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import danlu
 from danlu.errors import DanluError
+from danlu.run import Run
 
 QUICK = {"quiet": True, "evaluate__bootstrap": 20, "evaluate__baseline": False}
 MLP = {"family": "mlp", "width": 8}
@@ -142,6 +143,31 @@ def interrupted(folder):
     for event in training(recipe, folder / "run"):
         if isinstance(event, Trained) and event.step >= 60:
             return
+
+
+def test_a_run_stopped_by_ctrl_c_is_usable_and_goes_on_to_the_weights_of_an_uninterrupted_one(files):
+    from danlu.api import recipe_of, training
+    from danlu.events import Trained
+
+    settings = {
+        "target": "label", "model": MLP, "train__steps": 400, "evaluate__baseline": False, "evaluate__bootstrap": 20,
+    }  # fmt: skip
+    recipe = recipe_of([str(files / "train.csv")], **settings)
+    events = training(recipe, files / "run")
+    next(event for event in events if isinstance(event, Trained) and event.step >= 60)
+    signal.raise_signal(signal.SIGINT)
+    assert list(events)
+    stopped = Run.open(files / "run")
+    assert stopped.metrics()[-1]["stopped"] == "asked"
+    assert not stopped.finished
+    assert danlu.load(stopped).predict(files / "test.csv").height == 40
+    resumed = danlu.train(resume=stopped.folder, quiet=True)
+    whole = danlu.train(recipe=recipe, out=files / "whole", quiet=True)
+    assert resumed.finished
+    assert whole.finished
+    assert resumed.metrics()[-1]["step"] == 400
+    weights = "model/model.safetensors"
+    assert (resumed.folder / weights).read_bytes() == (whole.folder / weights).read_bytes()
 
 
 def test_a_run_folder_is_never_overwritten(files):

@@ -69,7 +69,7 @@ def assessed(
 
 
 def write_report(run: Run, report: dict[str, Any]) -> None:
-    """report.html and README.md from the report, then the report itself: with it the run counts as finished."""
+    """report.html and README.md from the report, then the report itself."""
     run.write_text("report.html", html(report, language()))
     run.write_text("README.md", card(report))
     run.write("report", report)

@@ -117,7 +117,7 @@ def _fitted(run: Run, prepared: Prepared, plan: Plan) -> Generator[Event, None, 
             newest = record.validation[plan.metric] if record.validation else newest
             yield _told(record, plan, newest)
     if task.state.stopped != "done":
-        yield Told(Note(f"flow.stopped_{task.state.stopped}", step=task.state.step))
+        yield Told(Note(f"flow.stopped_{task.state.stopped}", step=task.state.step, folder=str(run.folder)))
 
 
 def _told(record: Record, plan: Plan, metric: float | None) -> Trained:

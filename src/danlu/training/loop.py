@@ -111,7 +111,7 @@ def fit(training: Training) -> Iterator[Record]:
             scores = validate(training, device)
             _remember(training, scores)
             model.train()
-        if scores or state.step % plan.log_every == 0:
+        if scores or state.stopped or state.step % plan.log_every == 0:
             yield _record(training, optimizer, clock, fraction, scores)
         if state.stopped != "asked" and (state.stopped or _checkpoint_due(plan, state.step, saved_at)):
             _save(training, optimizer)

@@ -46,8 +46,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "flow.stopped_time": ("stopped at step {step}: the time is up", "在第 {step} 步停止：时间到"),
     "flow.stopped_asked": (
         "stopped at step {step} as you asked; what was learned so far is evaluated and kept. "
-        "A checkpoint of this step is kept too.",
-        "按您的要求在第 {step} 步停止；已学到的内容会照常评估并保存，这一步的检查点也会保留。",
+        "Go on from here with: danlu train --resume {folder}",
+        "按您的要求在第 {step} 步停止；已学到的内容会照常评估并保存。从这里继续训练：danlu train --resume {folder}",
     ),
     "flow.evaluating": ("evaluating", "评估中"),
     "flow.baseline": ("training the baseline for comparison", "训练对照用的基线模型"),
