@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -24,12 +22,11 @@ from danlu.data.read import examples_of, read, stream
 from danlu.data.split import labelled
 from danlu.data.store import Store
 from danlu.data.tally import Tally
-from danlu.errors import DanluError
 from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.outcome import Outcome
 from danlu.recipe import DataConfig, Frozen, validated
-from danlu.run import Run, room_for
+from danlu.run import Run, as_written, room_for
 from danlu.tasks import Supervised, task_named
 from danlu.tasks.heads import numbers
 from danlu.training.checkpoint import write_tensors
@@ -64,14 +61,14 @@ class Predictor:
         run = run if isinstance(run, Run) else Run.open(run)
         saved: SavedModel = validated(SavedModel, run.read("model/config"), str(run.model / "config.json"))
         tokenizer = run.folder / "tokenizer.json"
-        with _as_written(run.folder / "codec.json"):
+        with as_written(run.folder / "codec.json"):
             codec = Codec.from_json(
                 run.read("codec"), tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None
             )
-        with _as_written(run.model / "model.safetensors"):
+        with as_written(run.model / "model.safetensors"):
             module, _ = models.build(saved.family, saved.fields, codec.shapes)
             module.load_state_dict(load_file(run.model / "model.safetensors"))
-        with _as_written(run.folder / "data.json"):
+        with as_written(run.folder / "data.json"):
             columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
         return cls(
             task_named(saved.task),
@@ -231,15 +228,6 @@ class Predictor:
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
         return self.task.modality != "text" or Path(text).exists()
-
-
-@contextmanager
-def _as_written(file: Path) -> Iterator[None]:
-    """DanluError where what is read from the file of a run is not what danlu wrote."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
-        raise DanluError("run.altered", path=str(file), why=" ".join(str(error).split())[:200]) from None
 
 
 def _free(name: str, taken: Collection[str]) -> str:

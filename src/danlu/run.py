@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from danlu.errors import DanluError
 from danlu.recipe import Recipe
 
@@ -88,7 +90,9 @@ class Run:
         path = self.folder / f"{part}.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if part in ("data", "environment", "codec") and (self.folder / "resolved.json").exists():
+                raise DanluError("run.altered", path=str(path), why=error.strerror) from None
             raise DanluError("run.unfinished", folder=str(self.folder), file=path.name) from None
         except ValueError:
             raise DanluError("run.damaged", path=str(path)) from None
@@ -148,6 +152,15 @@ class Run:
 
 
 @contextmanager
+def as_written(file: Path) -> Iterator[None]:
+    """DanluError where what is read from the file of a run is not what danlu wrote."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
+        raise DanluError("run.altered", path=str(file), why=" ".join(str(error).split())[:200]) from None
+
+
+@contextmanager
 def room_for(path: Path) -> Iterator[None]:
     """DanluError where the disk is full while the file of a run is written."""
     try:
@@ -163,7 +176,7 @@ def refuse_taken(folder: Path) -> None:
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         raise DanluError("run.no_place", folder=str(folder), nearest=str(nearest))
-    if folder.exists() and any(folder.iterdir()):
+    if _taken(folder):
         key = "run.exists" if (folder / "recipe.yaml").exists() else "run.not_empty"
         raise DanluError(key, folder=str(folder))
 
@@ -178,7 +191,12 @@ def new_folder(name: str, parent: str | Path = "runs") -> Path:
     """A folder `runs/name`, or `runs/name-2` … where that is taken."""
     clean = "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-") or "run"
     candidates = (Path(parent) / (clean if n == 1 else f"{clean}-{n}") for n in range(1, 10**6))
-    return next(p for p in candidates if not p.exists() or not any(p.iterdir()))
+    return next(p for p in candidates if not _taken(p))
+
+
+def _taken(folder: Path) -> bool:
+    """Whether the folder holds anything but what a killed run had half written."""
+    return folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir())
 
 
 def _json_number(value: Any) -> Any:

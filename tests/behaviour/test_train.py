@@ -131,6 +131,23 @@ def test_resume_refuses_changed_data_and_changed_recipe_and_loses_nothing(files)
     assert danlu.train(resume=run, quiet=True).finished
 
 
+@pytest.mark.parametrize("file", ["resolved.json", "codec.json", "data.json", "environment.json"])
+@pytest.mark.parametrize("harm", ["emptied", "deleted"])
+def test_resume_names_the_file_of_a_run_that_was_harmed(files, file, harm):
+    interrupted(files)
+    path = files / "run" / file
+    if harm == "emptied":
+        path.write_text("{}")
+    else:
+        path.unlink()
+    if (file, harm) in (("environment.json", "emptied"), ("resolved.json", "deleted")):  # nothing that resuming needs
+        assert danlu.train(resume=files / "run", quiet=True).finished
+        return
+    with pytest.raises(DanluError) as refused:
+        danlu.train(resume=files / "run", quiet=True)
+    assert file in str(refused.value) or refused.value.key == "run.versions_changed"
+
+
 def interrupted(folder):
     """A run that was abandoned after its first checkpoints."""
     from danlu.api import recipe_of, training
@@ -168,6 +185,12 @@ def test_a_run_stopped_by_ctrl_c_is_usable_and_goes_on_to_the_weights_of_an_unin
     assert resumed.metrics()[-1]["step"] == 400
     weights = "model/model.safetensors"
     assert (resumed.folder / weights).read_bytes() == (whole.folder / weights).read_bytes()
+
+
+def test_what_a_killed_run_left_half_written_does_not_take_the_folder(files):
+    (files / "run").mkdir()
+    (files / "run" / ".recipe.yaml.partial").write_text("mod")
+    assert train(files, "run", train__steps=3).finished
 
 
 def test_a_run_folder_is_never_overwritten(files):

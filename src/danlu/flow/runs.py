@@ -15,7 +15,7 @@ from danlu.flow.material import Material, gathered
 from danlu.flow.prepare import Prepared, prepared_for
 from danlu.models import family_named
 from danlu.recipe import Recipe, validated
-from danlu.run import Run, new_folder, refuse_taken
+from danlu.run import Run, as_written, new_folder, refuse_taken
 from danlu.tasks import task_named
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.loop import Record, fit
@@ -90,10 +90,11 @@ def _settled(run: Run, material: Material, prepared: Prepared) -> Plan:
     """
     codec = prepared.codec.to_json()
     if (run.folder / "resolved.json").exists():
+        then, now = run.read("environment").get("versions"), environment()["versions"]
         if run.read("codec") != codec:
-            then, now = run.read("environment")["versions"], environment()["versions"]
             raise DanluError("run.versions_changed", folder=str(run.folder), then=str(then), now=str(now))
-        return Plan.model_validate(run.resolved["train"])
+        with as_written(run.folder / "resolved.json"):
+            return Plan.model_validate(run.resolved["train"])
     run.write("data", material.to_json())
     run.write("environment", environment())
     run.write("codec", codec)
@@ -145,7 +146,8 @@ def _refuse_unknown_names(recipe: Recipe) -> None:
 def _refuse_other_recipe(run: Run) -> None:
     if not (run.folder / "resolved.json").exists():
         return
-    then, now = _flat(run.resolved["asked"]), _flat(run.recipe.model_dump(mode="json"))
+    with as_written(run.folder / "resolved.json"):
+        then, now = _flat(run.resolved["asked"]), _flat(run.recipe.model_dump(mode="json"))
     for key in sorted(then.keys() | now.keys()):
         if then.get(key) != now.get(key):
             recipe = str(run.folder / "recipe.yaml")
@@ -157,15 +159,16 @@ def _refuse_other_recipe(run: Run) -> None:
 def _refuse_other_data(run: Run, material: Material) -> None:
     if not (run.folder / "data.json").exists():
         return
-    for then, now in zip(run.read("data")["files"], material.to_json()["files"], strict=False):
-        if then["sha256"] != now["sha256"]:
-            recipe = str(run.folder / "recipe.yaml")
+    with as_written(run.folder / "data.json"):
+        hashes = [file["sha256"] for file in run.read("data")["files"]]
+    for then, now in zip(hashes, material.to_json()["files"], strict=False):
+        if then != now["sha256"]:
             raise DanluError(
                 "run.data_changed",
                 file=now["path"],
                 now=now["sha256"][:12],
-                then=then["sha256"][:12],
-                recipe=recipe,
+                then=then[:12],
+                recipe=str(run.folder / "recipe.yaml"),
             )
 
 

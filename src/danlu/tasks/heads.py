@@ -1,7 +1,7 @@
 """Heads: the loss, the score and the meaning of a model's outputs, per kind of target. Knows nothing of models.
 
 Outputs of a head are (B, size) or, from an ensemble, (B, members, size). Losses are means over members, summed over
-rows, returned with the weight of those rows, so that any number of batches averages exactly.
+rows; divided by `row_weight` of all rows, any number of batches averages exactly.
 """
 
 from collections.abc import Callable
@@ -14,30 +14,31 @@ from torch import Tensor
 from danlu.data.targets import UNKNOWN_CLASS
 
 LossName = Literal["cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"]
-SumCount = tuple[Tensor, Tensor]  # sum over rows, weight of the rows
 
 
-def cross_entropy(outputs: Tensor, target: Tensor, weight: Tensor | None = None, smoothing: float = 0.0) -> SumCount:
+def cross_entropy(outputs: Tensor, target: Tensor, weight: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of logits (B, [members,] classes) against class indices (B,); classes weigh `weight`.
 
-    sum / count equals `torch.nn.CrossEntropyLoss(weight, label_smoothing=smoothing)`.
+    Divided by `row_weight` it equals `torch.nn.CrossEntropyLoss(weight, label_smoothing=smoothing)`.
     """
     logits, repeated, members = _flat(outputs, target)
     total = F.cross_entropy(
         logits, repeated, weight, ignore_index=UNKNOWN_CLASS, reduction="sum", label_smoothing=smoothing
     )
-    return total / members, row_weight(target, weight)
+    return total if members == 1 else total / members
 
 
 def row_weight(target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Total weight of the rows of class indices (B,): their number, or the sum of their classes' weights."""
+    """Total weight of rows: their number; of class indices (B,) the number of known ones, or their classes' weights."""
+    if target.is_floating_point():
+        return torch.tensor(len(target))
     seen = target != UNKNOWN_CLASS  # a row of a class that training never saw has no loss
     return seen.sum() if weight is None else (weight[target.clamp(min=0)] * seen).sum()
 
 
 def binary_cross_entropy(
     outputs: Tensor, target: Tensor, weight: Tensor | None = None, smoothing: float = 0.0
-) -> SumCount:
+) -> Tensor:
     """Binary cross-entropy: of two logits (B, [members,] 2) against indices (B,), or of labels against (B, classes).
 
     With two logits the log-odds are their difference, so that the softmax of the head stays the prediction.
@@ -47,25 +48,25 @@ def binary_cross_entropy(
     logits, repeated, members = _flat(outputs, target)
     wanted = repeated * (1 - smoothing) + smoothing / 2
     total = F.binary_cross_entropy_with_logits(logits, wanted, weight, reduction="sum")
-    return total / members / target.shape[1], torch.tensor(target.shape[0])
+    return total / members / target.shape[1]
 
 
-def mse(outputs: Tensor, target: Tensor) -> SumCount:
+def mse(outputs: Tensor, target: Tensor) -> Tensor:
     """Squared error of (B, [members,] 1) against (B,)."""
     return _pointwise(F.mse_loss, outputs, target)
 
 
-def mae(outputs: Tensor, target: Tensor) -> SumCount:
+def mae(outputs: Tensor, target: Tensor) -> Tensor:
     """Absolute error of (B, [members,] 1) against (B,)."""
     return _pointwise(F.l1_loss, outputs, target)
 
 
-def huber(outputs: Tensor, target: Tensor) -> SumCount:
+def huber(outputs: Tensor, target: Tensor) -> Tensor:
     """Huber loss with its corner at 1, one standard deviation of the target (Huber 1964)."""
     return _pointwise(F.huber_loss, outputs, target)
 
 
-LOSSES: dict[LossName, Callable[..., SumCount]] = {
+LOSSES: dict[LossName, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
     "mse": mse,
@@ -99,6 +100,6 @@ def _flat(outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor, int]:
     return outputs.flatten(0, 1), target.repeat_interleave(members, 0), members
 
 
-def _pointwise(loss: Callable[..., Tensor], outputs: Tensor, target: Tensor) -> SumCount:
+def _pointwise(loss: Callable[..., Tensor], outputs: Tensor, target: Tensor) -> Tensor:
     values, repeated, members = _flat(outputs, target)
-    return loss(values[:, 0], repeated, reduction="sum") / members, torch.tensor(len(target))
+    return loss(values[:, 0], repeated, reduction="sum") / members

@@ -15,6 +15,7 @@ from danlu.tasks import heads
 
 Modality = Literal["table", "text", "image", "sequence"]
 Goal = Literal["classification", "regression"]
+SumCount = tuple[Tensor, Tensor]  # sum over rows, weight of the rows
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Supervised:
 
 @dataclass(frozen=True)
 class Objective:
-    """Loss and scores of a batch, each as (sum, count) so that uneven batches average exactly."""
+    """Loss and scores of a batch, as sums over its rows beside their count, so that uneven batches average exactly."""
 
     targets: Mapping[str, Target]
     losses: Mapping[str, heads.LossName]
@@ -48,15 +49,15 @@ class Objective:
 
     def count(self, batch: Batch) -> float:
         """Weight of the rows that have a loss; 0 where every label is masked. Needs no outputs."""
-        return sum(float(self._row_weight(name, batch.targets[name])) for name in self.targets)
+        return float(self._row_weight(batch, self.class_weights))
 
-    def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> heads.SumCount:
-        """Training loss, summed over rows and heads, and its count."""
+    def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Training loss, summed over rows and heads; divided by `count` it is the mean."""
         return self._total(outputs, batch, self.class_weights, self.label_smoothing)
 
-    def score(self, outputs: Mapping[str, Tensor], batch: Batch) -> dict[str, heads.SumCount]:
+    def score(self, outputs: Mapping[str, Tensor], batch: Batch) -> dict[str, SumCount]:
         """Validation scores by name: the loss without weights and smoothing, accuracy, squared error in raw units."""
-        scores = {"loss": self._total(outputs, batch, {}, 0.0)}
+        scores = {"loss": (self._total(outputs, batch, {}, 0.0), self._row_weight(batch, {}))}
         for name, target in self.targets.items():
             key, value = _score(target, outputs[name], batch.targets[name])
             total, count = scores.get(key, (torch.tensor(0.0), torch.tensor(0)))
@@ -69,21 +70,18 @@ class Objective:
         batch: Batch,
         weights: Mapping[str, Tensor | None],
         smoothing: float,
-    ) -> heads.SumCount:
+    ) -> Tensor:
         parts = []
         for name, target in self.targets.items():
             extra: dict[str, Any] = {}
             if target.kind != "number":
                 extra = {"weight": weights.get(name), "smoothing": smoothing}
             parts.append(heads.LOSSES[self.losses[name]](outputs[name], batch.targets[name], **extra))
-        if len(parts) == 1:
-            return parts[0]
-        return torch.stack([p[0] for p in parts]).sum(), torch.stack([p[1].double() for p in parts]).sum()
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
 
-    def _row_weight(self, name: str, target: Tensor) -> Tensor | int:
-        if self.targets[name].kind == "class":
-            return heads.row_weight(target, self.class_weights[name])
-        return len(target)
+    def _row_weight(self, batch: Batch, weights: Mapping[str, Tensor | None]) -> Tensor:
+        parts = [heads.row_weight(batch.targets[name], weights.get(name)) for name in self.targets]
+        return parts[0] if len(parts) == 1 else torch.stack([part.double() for part in parts]).sum()
 
 
 def metrics_of(targets: Mapping[str, Target]) -> tuple[str, ...]:
@@ -105,7 +103,7 @@ def finished(scores: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     return {name: value**0.5 if name == "rmse" else value for name, value in means.items()}
 
 
-def _score(target: Target, outputs: Tensor, truth: Tensor) -> tuple[str, heads.SumCount]:
+def _score(target: Target, outputs: Tensor, truth: Tensor) -> tuple[str, SumCount]:
     if target.kind == "number":
         error = heads.numbers(outputs, 0.0, target.scale) - truth.double() * target.scale
         return "rmse", ((error * error).sum(), torch.tensor(len(truth)))

@@ -137,7 +137,7 @@ def validate(training: Training, device: torch.device) -> dict[str, float]:
     return finished(sums)
 
 
-def _stepper(training: Training, optimizer: torch.optim.Optimizer, device: torch.device) -> Callable[[], None]:
+def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.device) -> Callable[[], None]:
     """One optimizer step: gradients of `accumulate` batches, summed first and divided once."""
     model, objective, plan, state = training.model, training.objective, training.plan, training.state
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -160,18 +160,17 @@ def _stepper(training: Training, optimizer: torch.optim.Optimizer, device: torch
             return
 
         def closure() -> float:
-            optimizer.zero_grad(set_to_none=True)
-            total = torch.zeros((), device=device)
+            optimizer.zero_grad()
+            value = 0.0
             for batch in these:
-                loss = objective.loss(_outputs(model, batch, plan), batch)[0] / count
+                loss = objective.loss(_outputs(model, batch, plan), batch) / count
                 loss.backward()
-                total += loss.detach()
+                value += float(loss.detach())
             if penalty:  # part of what a line search compares
                 extra = penalty()
                 extra.backward()
-                total += extra.detach()
+                value += float(extra.detach())
             norm = optim.clip_gradients(parameters, plan.clip) if plan.clip else 0.0
-            value = float(total)
             if not (math.isfinite(value) and math.isfinite(norm)):
                 raise _not_finite(value, number, these, training)
             return value
@@ -249,7 +248,7 @@ def _gain(metric: str, value: float, best: float | None) -> float:
 
 def _record(
     training: Training,
-    optimizer: torch.optim.Optimizer,
+    optimizer: "optim.AnyOptimizer",
     clock: "_Clock",
     fraction: float,
     scores: dict[str, float] | None,
@@ -278,7 +277,7 @@ def _checkpoint_due(plan: Plan, step: int, saved_at: float) -> bool:
     return time.monotonic() - saved_at > CHECKPOINT_S
 
 
-def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
+def _save(training: Training, optimizer: "optim.AnyOptimizer") -> None:
     if training.checkpoints is None:
         return
     weights = training.model.state_dict()
@@ -289,7 +288,7 @@ def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
     training.checkpoints.save(training.state.step, tensors, {"state": asdict(training.state), "optimizer": spec})
 
 
-def _restore(training: Training, optimizer: torch.optim.Optimizer) -> None:
+def _restore(training: Training, optimizer: "optim.AnyOptimizer") -> None:
     """Weights, optimizer and counters of the newest checkpoint, where there is one."""
     found = training.checkpoints.load() if training.checkpoints else None
     if not found:

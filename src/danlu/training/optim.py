@@ -1,16 +1,25 @@
-"""Optimizers, schedules and penalties. Knows nothing of batches or files."""
+"""Optimizers, schedules and penalties. Knows nothing of batches or files.
+
+torch.optim is imported where one of its optimizers is asked for: that takes a second.
+"""
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from danlu.training.adamw import AdamW
 from danlu.training.plan import Plan
 
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
-def optimizer_of(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    AnyOptimizer = AdamW | Optimizer
+
+
+def optimizer_of(model: nn.Module, plan: Plan) -> "AnyOptimizer":
     """The plan's optimizer; decoupled weight decay acts on matrices only, never on biases, norms or embeddings of bias.
 
     SGD without momentum over `batch_size: full` is plain gradient descent.
@@ -18,20 +27,22 @@ def optimizer_of(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     trained = [p for p in model.parameters() if p.requires_grad]
     matrices, vectors = [p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]
     lr = plan.learning_rate
-    if plan.optimizer == "lbfgs":
-        return torch.optim.LBFGS(trained, lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe")
-    if plan.optimizer in ("adamw", "adam"):
+    if plan.optimizer in ("adamw", "adam"):  # adam: its decay defaults to 0
         decayed: list[dict[str, Any]] = [{"params": matrices, "weight_decay": plan.weight_decay}]
         groups = [g for g in (*decayed, {"params": vectors, "weight_decay": 0.0}) if g["params"]]
         if not plan.weight_decay:
             groups = [{"params": trained, "weight_decay": 0.0}]  # one kernel instead of two
-        return torch.optim.AdamW(groups, lr=lr, betas=plan.betas, fused=_fused(model))  # adam: its decay defaults to 0
+        return AdamW(groups, lr, plan.betas)
+    import torch.optim
+
+    if plan.optimizer == "lbfgs":
+        return torch.optim.LBFGS(trained, lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe")
     if plan.optimizer == "rmsprop":
         return torch.optim.RMSprop(trained, lr=lr, momentum=plan.momentum)
     return torch.optim.SGD(trained, lr=lr, momentum=plan.momentum, fused=_fused(model))
 
 
-def decay_weights(optimizer: torch.optim.Optimizer, plan: Plan) -> Callable[[], None] | None:
+def decay_weights(optimizer: "AnyOptimizer", plan: Plan) -> Callable[[], None] | None:
     """Decoupled weight decay (Loshchilov & Hutter 2019) for the optimizers that have none: w ← w (1 − lr · decay)."""
     if plan.optimizer not in ("sgd", "rmsprop") or not plan.weight_decay:
         return None
@@ -75,7 +86,7 @@ def multiplier(plan: Plan, fraction: float) -> float:
             return plan.step_gamma ** math.floor(after / plan.step_size + 1e-9)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+def set_learning_rate(optimizer: "AnyOptimizer", value: float) -> None:
     """The same learning rate for every group."""
     for group in optimizer.param_groups:
         group["lr"] = value
