@@ -45,7 +45,7 @@ def refusal(data, out, **settings):
          {"data__columns": {"a": "text"}, "model": "linear"}),
         ("data.reserved_name", table(**{"*": range(60)}), {}),
         ("data.reserved_name", table(**{"^a$": range(60)}), {}),
-        ("data.too_many_bad_rows", table(), {"task": "tabular-regression"}),
+        ("data.not_of_its_kind", table(), {"task": "tabular-regression"}),
         ("flow.no_such_input", table(), {"task": "text-classification"}),
         ("flow.no_such_input", table(), {"task": "image-classification"}),
         ("recipe.bad_value", table(), {"data__image": {"size": 0}}),

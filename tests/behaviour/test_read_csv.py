@@ -108,10 +108,16 @@ def test_cell_that_is_no_number_is_named_with_row_and_column(tmp_path: Path) -> 
 
 
 def test_a_kind_that_the_recipe_sets_is_kept_and_cells_against_it_are_named(tmp_path: Path) -> None:
-    files = written(tmp_path / "t.csv", "a,b\n" + "1,x\n" * 200 + "one,y\n")
+    files = written(tmp_path / "t.csv", "a,b,c\n" + "1,x,2\n1,x,two\n" * 100 + "one,y,2\n")
     bad = read(DataConfig(columns={"a": "number"}), files).origin.bad_rows
     assert [b.row for b in bad] == [200]
-    with pytest.raises(DanluError, match='column "b": expected a number, got "x"'):
+    with pytest.raises(DanluError, match='column "c": expected a number, got "two"'):
+        read(DataConfig(columns={"c": "number"}), files)
+
+
+def test_a_column_without_one_value_of_its_set_kind_is_refused_as_such(tmp_path: Path) -> None:
+    files = written(tmp_path / "t.csv", "a,b\n" + "1,x\n" * 200)
+    with pytest.raises(DanluError, match='"b": a number is asked for, and not one value is that; the first is "x"'):
         read(DataConfig(columns={"b": "number"}), files)
 
 

@@ -9,6 +9,7 @@ from danlu.data.cast import misfits, missing_numbers, values
 from danlu.data.columns import GUESSED, plain_column
 from danlu.data.examples import ROW, BadRow, Column, Origin
 from danlu.data.image_check import unreadable
+from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import DataConfig
 from danlu.words import Note
@@ -24,6 +25,7 @@ def fitted(
     """The rows that fit, with values for cells; the columns; and the rows left out.
 
     Where it `may_change`, a kind inferred from the look of some cells gives way if too many others do not fit it.
+    Raises DanluError where none of the cells is of the kind that was asked for.
     """
     found, bad, changed = dict(columns), BadRows(), []
     limit = config.max_bad_rows * frame.height
@@ -37,6 +39,8 @@ def fitted(
         if may_change and len(wrong) > limit and column.reason.key in GUESSED:
             found[name] = plain_column(series, config.missing)
             cast, wrong = values(series, found[name], config.missing), wrong.clear()
+        if may_change and len(wrong) and len(wrong) == series.count():
+            raise _not_of_its_kind(column, str(series[wrong[0]]))
         for row, cell in zip(frame[ROW].gather(wrong), series.gather(wrong), strict=True):
             bad.setdefault(row, BadRow(row, _bad_cell(origin, row, column, cell)))
         changed.append(cast)
@@ -51,6 +55,11 @@ def _finite_numbers(frame: pl.DataFrame) -> set[str]:
 
 def _without(frame: pl.DataFrame, bad: BadRows) -> pl.DataFrame:
     return frame.filter(~pl.col(ROW).is_in(list(bad))) if bad else frame
+
+
+def _not_of_its_kind(column: Column, found: str) -> DanluError:
+    expected = Note(f"data.expected.{column.kind}", format=column.format or "")
+    return DanluError("data.not_of_its_kind", column=column.name, expected=expected, found=found[:_SHOWN])
 
 
 def _bad_cell(origin: Origin, row: int, column: Column, cell: Any) -> Note:

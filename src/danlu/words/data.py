@@ -133,6 +133,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "data.missing.",
         '{file} 第 {row} 行，"{column}" 列：应为{expected}，得到 "{found}"。若它表示缺失值，请列入 data.missing。',
     ),
+    "data.not_of_its_kind": (
+        'Column "{column}": {expected} is asked for, and not one value is that; the first is "{found}". Choose another '
+        "kind under data.columns.{column}, another task, or another target.",
+        '"{column}" 列：要求是{expected}，却没有一个值符合；第一个值是 "{found}"。请在 data.columns.{column} 中改用其他类型，'
+        "或换一个任务或目标列。",
+    ),
     "data.wrong_type": (
         'Column "{column}" holds {found}, of which no {kind} can be made. Set data.columns.{column} to another kind.',
         '"{column}" 列的类型是 {found}，无法作为 {kind} 读取。请为 data.columns.{column} 设置其他类型。',
