@@ -22,6 +22,7 @@ class Family:
     `build(config, shapes)` gives the module: inputs → {head: (B, size) or (B, members, size)}.
     `fields(shapes, rows)` gives values for fields of `config` that suit these inputs and `rows` training
     rows; `config` alone is the plain model.
+    Where `shapes.heads` is None the module is a language model: inputs → {"logits": (B, T, tokens)}.
     `prepare(module, store)` sets what the module begins with by looking at the training rows, once.
     `training(shapes, rows)` gives values for fields of TrainConfig that suit this family, likewise.
     """

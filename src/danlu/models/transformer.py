@@ -1,0 +1,409 @@
+"""The one Transformer (Vaswani et al. 2017): BERT, GPT-2, Llama, ViT and the encoder-decoder are settings of it.
+
+Shapes: B rows, T positions, S positions that are looked at, W width, H heads, D width of a head.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from danlu.recipe import Frozen
+
+MlpActivation = Literal["relu", "gelu", "gelu_tanh", "silu"]
+MLP_ACTIVATIONS: dict[MlpActivation, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+}
+
+
+class Config(Frozen):
+    """Every choice by which the published Transformers differ; none of them hangs on a name."""
+
+    width: int = Field(256, ge=1, description="width of the vectors that the layers pass on")
+    depth: int = Field(4, ge=1, description="layers")
+    heads: int = Field(4, ge=1, description="attention heads of a layer")
+    kv_heads: int | None = Field(None, ge=1, description="heads of keys and values, which groups of heads share")
+    head_width: int | None = Field(None, ge=2, description="width of a head; else width / heads")
+    hidden: int | None = Field(None, ge=1, description="width inside the feed-forward layer; else 4 × width")
+    activation: MlpActivation = Field("gelu", description="of the feed-forward layer")
+    gated: bool = Field(False, description="the feed-forward layer's activation gates a second product")
+    norm: Literal["layer", "rms"] = Field("layer", description="kind of normalisation")
+    norm_place: Literal["before", "after"] = Field("before", description="before each part, or after its sum")
+    norm_eps: float = Field(1e-5, gt=0, description="added to the variance")
+    final_norm: bool = Field(True, description="a normalisation after the last layer")
+    embedding_norm: bool = Field(False, description="a normalisation of the embedded inputs")
+    embedding_scale: bool = Field(False, description="embedded tokens are multiplied by √width")
+    positions: Literal["learned", "rotary", "sinusoidal", "none"] = Field("learned", description="how places are told")
+    position_offset: int = Field(0, ge=0, description="places of the position matrix before the first")
+    rope_theta: float = Field(10_000.0, gt=0, description="base of the rotary wavelengths")
+    max_length: int = Field(512, ge=1, description="positions that the model can tell apart")
+    segments: int = Field(0, ge=0, description="kinds of segments that have a vector")
+    causal: bool = Field(False, description="a position sees none that come later")
+    window: int | None = Field(None, ge=1, description="positions back that a position sees; all where empty")
+    cross: bool = Field(False, description="each layer also attends to an encoder's outputs")
+    bias: bool = Field(True, description="of the output projection and the feed-forward layer")
+    qkv_bias: bool = Field(True, description="of queries, keys and values")
+    qk_norm: bool = Field(False, description="queries and keys are normalised in each head")
+    dropout: float = Field(0.1, ge=0, lt=1, description="on embedded inputs and on what each part adds")
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="on attention weights")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Config":
+        if self.head_width is None and self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        if self.heads % self.key_heads:
+            raise ValueError(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}")
+        return self
+
+    @property
+    def per_head(self) -> int:
+        """Width of a head."""
+        return self.head_width or self.width // self.heads
+
+    @property
+    def key_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.kv_heads or self.heads
+
+    @property
+    def inner(self) -> int:
+        """Width inside the feed-forward layer."""
+        return self.hidden or 4 * self.width
+
+
+@dataclass
+class Cache:
+    """Keys and values of the positions that were seen, per layer: (B, kv heads, capacity, D)."""
+
+    keys: list[Tensor]
+    values: list[Tensor]
+    length: int = 0
+
+    @classmethod
+    def empty(cls, config: Config, rows: int, capacity: int, like: Tensor) -> "Cache":
+        """Room for `capacity` positions of `rows` rows, of the type and on the device of `like`."""
+        shape = (rows, config.key_heads, capacity, config.per_head)
+        room = [like.new_zeros(shape) for _ in range(2 * config.depth)]
+        return cls(room[::2], room[1::2])
+
+    def put(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Write new positions behind `length`; all keys and values of the layer up to the last new one."""
+        end = self.length + keys.shape[2]
+        self.keys[layer][:, :, self.length : end] = keys
+        self.values[layer][:, :, self.length : end] = values
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order: what beams do."""
+        self.keys = [k.index_select(0, rows) for k in self.keys]
+        self.values = [v.index_select(0, rows) for v in self.values]
+
+
+@dataclass(frozen=True)
+class View:
+    """What each position of a batch sees.
+
+    `mask` is (B or 1, 1, T, S) bool, True where seen, or None; `causal` then says whether later positions are hidden.
+    `cos` and `sin` (B or 1, 1, T, D) turn queries and keys where positions are rotary.
+    """
+
+    mask: Tensor | None = None
+    causal: bool = False
+    cos: Tensor | None = None
+    sin: Tensor | None = None
+
+
+class Attention(nn.Module):
+    """Attention over the positions themselves: x (B, T, W) → (B, T, W)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.key_heads, self.per_head = config.heads, config.key_heads, config.per_head
+        self.dropout = config.attention_dropout
+        outputs = (self.heads + 2 * self.key_heads) * self.per_head
+        self.qkv = nn.Linear(config.width, outputs, bias=config.qkv_bias)
+        self.out = nn.Linear(self.heads * self.per_head, config.width, bias=config.bias)
+        if config.qk_norm:
+            self.q_norm, self.k_norm = (nn.RMSNorm(self.per_head, eps=config.norm_eps) for _ in range(2))
+        self.qk_norm = config.qk_norm
+
+    def forward(self, x: Tensor, view: View, cache: Cache | None, layer: int) -> Tensor:
+        parts = self.qkv(x).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
+        q, k, v = parts.split((self.heads, self.key_heads, self.key_heads), dim=1)
+        if self.qk_norm:
+            q, k = self.q_norm(q), self.k_norm(k)
+        if view.cos is not None and view.sin is not None:
+            q, k = turned(q, view.cos, view.sin), turned(k, view.cos, view.sin)
+        if cache is not None:
+            k, v = cache.put(layer, k, v)
+        return self.out(attended(q, k, v, view, self.dropout if self.training else 0.0))
+
+
+class CrossAttention(nn.Module):
+    """Attention over an encoder's outputs: x (B, T, W), keys and values of `keys_values` → (B, T, W)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.per_head, self.dropout = config.heads, config.per_head, config.attention_dropout
+        self.q = nn.Linear(config.width, self.heads * self.per_head, bias=config.qkv_bias)
+        self.kv = nn.Linear(config.width, 2 * self.heads * self.per_head, bias=config.qkv_bias)
+        self.out = nn.Linear(self.heads * self.per_head, config.width, bias=config.bias)
+
+    def keys_values(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """encoded (B, S, W) → keys and values (B, H, S, D), which stay the same for every position."""
+        parts = self.kv(encoded).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
+        keys, values = parts.split((self.heads, self.heads), dim=1)
+        return keys, values
+
+    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+        q = self.q(x).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
+        return self.out(attended(q, *keys_values, View(mask), self.dropout if self.training else 0.0))
+
+
+class FeedForward(nn.Module):
+    """x (B, T, W) → (B, T, W): up, activation, down; gated: down(activation(gate x) · up x) (Shazeer 2020)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.gated = config.gated
+        self.activation = MLP_ACTIVATIONS[config.activation]
+        self.up = nn.Linear(config.width, config.inner * (2 if config.gated else 1), bias=config.bias)
+        self.down = nn.Linear(config.inner, config.width, bias=config.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.up(x)
+        if self.gated:
+            gate, x = x.chunk(2, dim=-1)
+            return self.down(self.activation(gate) * x)
+        return self.down(self.activation(x))
+
+
+class Block(nn.Module):
+    """One layer: attention, attention over an encoder's outputs where `cross`, feed-forward; each with its norm."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.before = config.norm_place == "before"
+        self.dropout = nn.Dropout(config.dropout)
+        self.attention, self.attention_norm = Attention(config), norm_of(config)
+        self.cross = CrossAttention(config) if config.cross else None
+        self.cross_norm = norm_of(config) if config.cross else None
+        self.mlp, self.mlp_norm = FeedForward(config), norm_of(config)
+
+    def forward(
+        self, x: Tensor, view: View, cache: Cache | None, layer: int, encoded: "Encoded | None" = None
+    ) -> Tensor:
+        y = self.attention(self.attention_norm(x) if self.before else x, view, cache, layer)
+        x = self._summed(x, y, self.attention_norm)
+        if self.cross is not None and self.cross_norm is not None:
+            assert encoded is not None
+            y = self.cross(self.cross_norm(x) if self.before else x, encoded.keys_values[layer], encoded.mask)
+            x = self._summed(x, y, self.cross_norm)
+        y = self.mlp(self.mlp_norm(x) if self.before else x)
+        return self._summed(x, y, self.mlp_norm)
+
+    def _summed(self, x: Tensor, y: Tensor, norm: nn.Module) -> Tensor:
+        x = x + self.dropout(y)
+        return x if self.before else norm(x)
+
+
+@dataclass
+class Encoded:
+    """An encoder's outputs as the layers of a decoder look at them: keys and values per layer, (B, 1, 1, S) mask."""
+
+    keys_values: Sequence[tuple[Tensor, Tensor]]
+    mask: Tensor | None
+
+    def select(self, rows: Tensor) -> "Encoded":
+        """These rows, in this order."""
+        mask = None if self.mask is None else self.mask.index_select(0, rows)
+        return Encoded([(k.index_select(0, rows), v.index_select(0, rows)) for k, v in self.keys_values], mask)
+
+
+class Layers(nn.Module):
+    """Embedded inputs (B, T, W) → (B, T, W): the blocks and the last norm."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = norm_of(config) if config.final_norm else nn.Identity()
+        scaled_start(self, config)
+
+    def forward(self, x: Tensor, view: View, cache: Cache | None = None, encoded: Encoded | None = None) -> Tensor:
+        for layer, block in enumerate(self.blocks):
+            x = block(x, view, cache, layer, encoded)
+        if cache is not None:
+            cache.length += x.shape[1]
+        return self.norm(x)
+
+    def looked_at(self, encoded: Tensor, mask: Tensor | None) -> Encoded:
+        """An encoder's outputs (B, S, W) made ready for the layers of this decoder; mask: (B, S) bool."""
+        crosses = [module for module in self.modules() if isinstance(module, CrossAttention)]
+        pairs = [cross.keys_values(encoded) for cross in crosses]
+        return Encoded(pairs, None if mask is None else mask[:, None, None, :])
+
+
+class TokenEmbedding(nn.Module):
+    """Tokens (B, T) → (B, T, W): the token's vector, its place's where places are added, its segment's."""
+
+    def __init__(self, tokens: int, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(tokens, config.width)
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        if config.positions == "learned":
+            self.positions = nn.Embedding(config.max_length + config.position_offset, config.width)
+            nn.init.normal_(self.positions.weight, std=0.02)
+        if config.segments:
+            self.segments = nn.Embedding(config.segments, config.width)
+            nn.init.normal_(self.segments.weight, std=0.02)
+        self.norm = norm_of(config) if config.embedding_norm else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor, positions: Tensor, segments: Tensor | None = None) -> Tensor:
+        """positions: (B or 1, T) int64, each row's from 0."""
+        x = self.tokens(tokens)
+        if self.config.embedding_scale:
+            x = x * math.sqrt(self.config.width)
+        if self.config.positions == "learned":
+            x = x + self.positions(positions + self.config.position_offset)
+        elif self.config.positions == "sinusoidal":
+            x = x + sinusoids(positions, self.config.width).to(x.dtype)
+        if self.config.segments:
+            x = x + self.segments(torch.zeros_like(tokens) if segments is None else segments)
+        return self.dropout(self.norm(x))
+
+
+class Trunk(nn.Module):
+    """Tokens → vectors (B, T, W): embedding and layers."""
+
+    def __init__(self, tokens: int, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = TokenEmbedding(tokens, config)
+        self.layers = Layers(config)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        length: Tensor | None = None,
+        *,
+        segments: Tensor | None = None,
+        documents: Tensor | None = None,
+        start: Tensor | None = None,
+        cache: Cache | None = None,
+        encoded: Encoded | None = None,
+    ) -> Tensor:
+        """tokens (B, T) int64.
+
+        length (B,): positions of each row, the others being padding at its end. documents (B, T) int64: the document
+        of each position, where a row holds several, which never see each other and whose places each begin at 0.
+        start (B,): first real position of rows that are padded at their beginning. cache: what came before.
+        """
+        before = cache.length if cache is not None else 0
+        positions = places(tokens, before, documents, start)
+        view = view_of(self.config, positions, before, length, documents, start)
+        return self.layers(self.embedding(tokens, positions, segments), view, cache, encoded)
+
+
+def norm_of(config: Config) -> nn.Module:
+    """The normalisation of the config."""
+    kind = nn.LayerNorm if config.norm == "layer" else nn.RMSNorm
+    return kind(config.width, eps=config.norm_eps)
+
+
+def attended(q: Tensor, k: Tensor, v: Tensor, view: View, dropout: float) -> Tensor:
+    """softmax(q kᵀ / √D) v: q (B, H, T, D), k and v (B, H or fewer, S, D) → (B, T, H · D)."""
+    shared = q.shape[1] // k.shape[1]
+    if shared > 1:
+        k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
+    causal = view.causal and q.shape[2] > 1
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=view.mask, dropout_p=dropout, is_causal=causal)
+    return out.transpose(1, 2).flatten(2)
+
+
+def places(tokens: Tensor, before: int, documents: Tensor | None, start: Tensor | None) -> Tensor:
+    """(B or 1, T) int64: the place of each position, counted from its document's or its row's first one."""
+    steps = torch.arange(before, before + tokens.shape[1], device=tokens.device)[None]
+    if start is not None:
+        return (steps - start[:, None]).clamp(min=0)
+    if documents is None:
+        return steps
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return steps - torch.where(begins, steps, 0).cummax(1).values
+
+
+def view_of(
+    config: Config,
+    positions: Tensor,
+    before: int,
+    length: Tensor | None,
+    documents: Tensor | None,
+    start: Tensor | None,
+) -> View:
+    """What the positions see: themselves and what is inside their row, document and window, and not later if causal."""
+    cos, sin = rotation(positions, config) if config.positions == "rotary" else (None, None)
+    steps = positions.shape[1]
+    seen = torch.arange(before + steps, device=positions.device)
+    here = seen[before:, None]
+    masks = []
+    if length is not None:
+        masks.append((seen < length[:, None])[:, None, None])
+    if start is not None:
+        masks.append((seen >= start[:, None])[:, None, None])
+    if documents is not None:
+        masks.append((documents[:, :, None] == documents[:, None, :])[:, None])
+    if config.window is not None and before + steps > config.window:
+        masks.append((seen > here - config.window)[None, None])
+    if config.causal and (before or masks) and steps > 1:
+        masks.append((seen <= here)[None, None])
+    if not masks:
+        return View(None, config.causal and before == 0, cos, sin)
+    mask = masks[0]
+    for other in masks[1:]:
+        mask = mask & other
+    if start is not None:  # a padded position sees itself: a softmax over nothing is not a number
+        mask = mask | (seen == here)[None, None]
+    return View(mask, False, cos, sin)
+
+
+def rotation(positions: Tensor, config: Config) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (B, 1, T, D) of rotary positions (Su et al. 2021), halves side by side."""
+    powers = torch.arange(0, config.per_head, 2, device=positions.device, dtype=torch.float32) / config.per_head
+    angles = positions[:, None, :, None].float() * (1.0 / config.rope_theta**powers)
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x (B, H, T, D) with its halves as the two coordinates of points, turned."""
+    left, right = x.chunk(2, dim=-1)
+    return (x * cos + torch.cat([-right, left], dim=-1) * sin).to(x.dtype)
+
+
+def sinusoids(positions: Tensor, width: int) -> Tensor:
+    """(B, T) → (B, T, W): sines of growing wavelength in the first half, cosines in the second (Vaswani et al.)."""
+    powers = torch.arange(0, width, 2, device=positions.device, dtype=torch.float32) / width
+    angles = positions[..., None].float() / 10_000**powers
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)[..., :width]
+
+
+def scaled_start(layers: nn.Module, config: Config) -> None:
+    """Deviation 0.02, and less for what is added to the residual stream (Radford et al. 2019)."""
+    for name, parameter in layers.named_parameters():
+        if parameter.ndim < 2:
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            continue
+        adds = name.endswith(("out.weight", "down.weight")) and config.norm_place == "before"
+        nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.depth) if adds else 0.02)
