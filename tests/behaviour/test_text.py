@@ -45,7 +45,7 @@ def tokens_of(texts: list[str], **config: object) -> Tokens:
 
 
 def ids(tokens: Tokens, *texts: str) -> list[list[int]]:
-    feed = tokens.encode(frame(list(texts)), rows(len(texts)))
+    feed = tokens.encode(frame(list(texts)), rows(len(texts)))["tokens"]
     return [feed.values[a:b].tolist() for a, b in feed.offsets.unfold(0, 2, 1).tolist()]
 
 

@@ -18,10 +18,10 @@ from danlu.data.store import Dense, Feed, Modality, Shapes, Store
 from danlu.data.tabular import Category, Numbers, fit_category, fit_numbers
 from danlu.data.tally import Rows, Tally
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target, fit_target
-from danlu.data.text import Tokens, fit_tokens
+from danlu.data.text import Checkpoint, Tokens, fit_tokens, given_tokens
 from danlu.errors import DanluError
 from danlu.events import Progress
-from danlu.recipe import ColumnKind, DataConfig
+from danlu.recipe import ColumnKind, DataConfig, TextConfig
 from danlu.words import Note
 
 T = TypeVar("T")
@@ -74,11 +74,13 @@ class Codec:
         progress: Progress | None = None,
         *,
         robust: bool = True,
+        checkpoint: Checkpoint | None = None,
     ) -> "Codec":
         """The codec of the training rows, for a family that takes the inputs `reads[modality]`.
 
         `robust`: numbers are centred on the median and those far out drawn in; else mean and deviation, so
         that the coefficients of a linear model can be told in raw units.
+        `checkpoint`: of a pretrained model, whose tokenizer reads the texts.
         `goal` is that of a lone target; each of several is what its column's kind says.
         Raises DanluError where a target does not fit the goal or no column can be read.
         """
@@ -99,7 +101,7 @@ class Codec:
             raise DanluError("codec.no_columns", others=others)
         if not inputs:
             raise DanluError("codec.no_inputs", reads=", ".join(taken), columns=", ".join(readable))
-        tokens, said = _fitted(columns["tokens"], lambda c: fit_tokens(frame, c, config.text, progress), [])
+        tokens, said = _fitted(columns["tokens"], lambda c: _tokens(frame, c, config.text, checkpoint, progress), [])
         terms, said = _fitted(columns["terms"], lambda c: fit_terms(frame, c, config.text, progress), said)
         images, said = _fitted(columns["image"], lambda c: fit_images(frame, c[0], config.image, rows), said)
         sequences, said = _fitted(columns["sequence"], lambda c: fit_sequences(frame, c, rows), said)
@@ -147,7 +149,7 @@ class Codec:
             indices = [category.encode(frame[category.name], rows) for category in self.categories]
             feeds["categories"] = Dense(torch.stack(indices, dim=1))
         if self.tokens:
-            feeds["tokens"] = self.tokens.encode(frame, rows, progress)
+            feeds |= self.tokens.encode(frame, rows, progress)
         if self.terms:
             feeds["terms"] = self.terms.encode(frame, progress)
         if self.images:
@@ -165,6 +167,7 @@ class Codec:
             categories=tuple(category.cardinality for category in self.categories),
             tokens=self.tokens.size if self.tokens else 0,
             max_tokens=self.tokens.max_length if self.tokens else 0,
+            segments=self.tokens.segments if self.tokens else 0,
             terms=self.terms.size if self.terms else 0,
             image=self.images.shape if self.images else None,
             image_mean=self.images.mean if self.images else (),
@@ -239,6 +242,19 @@ def _categories(frame: pl.DataFrame, columns: tuple[str, ...]) -> tuple[tuple[Ca
     fitted = [fit_category(frame[name], name) for name in columns]
     useless = [Note("codec.all_differ", column=category.name) for category in fitted if not category.values]
     return tuple(category for category in fitted if category.values), useless
+
+
+def _tokens(
+    frame: pl.DataFrame,
+    columns: tuple[str, ...],
+    config: TextConfig,
+    checkpoint: Checkpoint | None,
+    progress: Progress | None,
+) -> tuple[Tokens, list[Note]]:
+    """The checkpoint's tokenizer, or one trained on the texts."""
+    if checkpoint:
+        return given_tokens(checkpoint, frame, columns, config, progress)
+    return fit_tokens(frame, columns, config, progress)
 
 
 def _fitted(

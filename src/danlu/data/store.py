@@ -22,6 +22,7 @@ class Shapes:
     missing     (B, missing) float32, 1 where a number is missing (only columns that had gaps in training)
     categories  (B, len(categories)) int64, each below its cardinality; 0 is "never seen", 1 is "missing"
     tokens      (B, T) int64 below `tokens`, 0 pads; with tokens_length (B,) int64
+    segments    (B, T) int64 below `segments`: which text of a pair a token is of; with segments_length (B,) int64
     terms       (N,) int64 below `terms`, with terms_weight (N,) float32 and terms_offset (B,) int64: the weighted
                 bag of n-grams of each row, as `nn.EmbeddingBag` takes it
     image       (B, C, H, W) uint8
@@ -33,6 +34,7 @@ class Shapes:
     categories: tuple[int, ...] = ()
     tokens: int = 0
     max_tokens: int = 0
+    segments: int = 0
     terms: int = 0
     image: tuple[int, int, int] | None = None  # C, H, W
     image_mean: tuple[float, ...] = ()  # of each channel over the training pixels, 0 … 255

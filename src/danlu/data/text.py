@@ -1,18 +1,18 @@
-"""Texts as tokens, by a tokenizer trained on the training rows. Knows nothing of n-grams (see ngrams.py)."""
+"""Texts as tokens, by a tokenizer trained on the training rows or a checkpoint's. N-grams are in ngrams.py."""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Encoding, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from danlu.data.store import Ragged
 from danlu.data.tally import Rows
@@ -23,6 +23,7 @@ from danlu.recipe import TextConfig
 from danlu.words import Note
 
 TokenKind = Literal["word", "char", "bpe"]
+PRETRAINED = "pretrained"
 TokenIds = npt.NDArray[np.int64]
 
 PAD, UNKNOWN, SEPARATOR = 0, 1, 2
@@ -42,20 +43,53 @@ _CHUNK = 10_000  # texts between two signs of progress
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """The tokenizer of a pretrained model, as the text of a `tokenizer.json`, and what its model can take."""
+
+    tokenizer_json: str
+    max_length: int
+    size: int  # tokens that have a vector, which may be more than the tokenizer knows
+
+
+@dataclass(frozen=True)
 class Tokens:
-    """The text columns, joined with a separator, and their tokenizer as the text of a `tokenizer.json`."""
+    """The text columns and their tokenizer as the text of a `tokenizer.json`.
+
+    A tokenizer that was trained here joins columns with a separator. A checkpoint's adds its own special tokens, and
+    takes two columns as its pair of texts: `segments` then says how many kinds of segment it tells apart.
+    """
 
     columns: tuple[str, ...]
-    kind: TokenKind
+    kind: TokenKind | Literal["pretrained"]
     max_length: int
     over_long: Literal["cut", "refuse"]
     size: int
     tokenizer_json: str
+    segments: int = 0
 
-    def encode(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> Ragged:
-        """Token ids, below `size`; over-long texts are cut and counted, or refused with DanluError."""
+    def encode(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> dict[str, Ragged]:
+        """ "tokens": ids below `size`, and "segments"; over-long texts are cut and counted, or refused with DanluError."""
         texts = [texts_of(frame[name], name) for name in self.columns]
+        if self.kind == PRETRAINED:
+            return self._encoded_by_checkpoint(texts, rows, progress)
         values, lengths = _token_ids(self._tokenizer, texts, progress)
+        self._judge(lengths, rows)
+        values, lengths = first_of_each(values, lengths, self.max_length)
+        return {"tokens": Ragged(torch.from_numpy(values), torch.from_numpy(offsets_of(lengths)))}
+
+    def _encoded_by_checkpoint(
+        self, texts: Sequence[list[str]], rows: Rows, progress: Progress | None
+    ) -> dict[str, Ragged]:
+        found = list(_encodings(self._tokenizer, texts, progress))
+        self._judge(np.array([_whole_length(e) for e in found], np.int64), rows)
+        offsets = torch.from_numpy(offsets_of(np.array([len(e) for e in found], np.int64)))
+        parts = {"tokens": chain.from_iterable(e.ids for e in found)}
+        if self.segments:
+            parts["segments"] = chain.from_iterable(e.type_ids for e in found)
+        return {name: Ragged(torch.from_numpy(np.fromiter(ids, np.int64)), offsets) for name, ids in parts.items()}
+
+    def _judge(self, lengths: Lengths, rows: Rows) -> None:
+        """Count what is too long, or refuse it."""
         too_long = lengths > self.max_length
         if self.over_long == "refuse" and too_long.any():
             raise DanluError(
@@ -66,13 +100,14 @@ class Tokens:
                 longest=self.max_length,
             )
         rows.count("codec.text_cut", ", ".join(self.columns), too_long)
-        values, lengths = first_of_each(values, lengths, self.max_length)
-        return Ragged(torch.from_numpy(values), torch.from_numpy(offsets_of(lengths)))
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         tokenizer = Tokenizer.from_str(self.tokenizer_json)
         tokenizer.encode_special_tokens = True  # "[PAD]" in a text is text
+        if self.kind == PRETRAINED:
+            tokenizer.no_padding()
+            tokenizer.enable_truncation(self.max_length)
         return tokenizer
 
 
@@ -96,6 +131,38 @@ def fit_tokens(
         cut=round(100 * float((lengths > longest).mean()), 1),
     )
     return tokens, [why, fitted] if why else [fitted]
+
+
+def given_tokens(
+    checkpoint: Checkpoint,
+    frame: pl.DataFrame,
+    columns: tuple[str, ...],
+    config: TextConfig,
+    progress: Progress | None = None,
+) -> tuple[Tokens, list[Note]]:
+    """The texts as the checkpoint's tokenizer reads them, no longer than its model can take.
+
+    Raises DanluError where the recipe asks for another tokenizer.
+    """
+    if asked := {"tokenizer", "vocab_size", "lowercase"} & config.model_fields_set:
+        raise DanluError("codec.tokenizer_given", setting=min(asked))
+    tokenizer = Tokenizer.from_str(checkpoint.tokenizer_json)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    texts = [texts_of(frame[name], name) for name in columns]
+    every = 1 if config.over_long == "refuse" else max(1, len(texts[0]) // _LENGTHS)
+    sample = list(_encodings(tokenizer, [column[::every] for column in texts], progress))
+    lengths = np.array([len(e) for e in sample], np.int64)
+    fitting = max(lengths.max(initial=1), tokenizer.num_special_tokens_to_add(len(columns) > 1) + 1)
+    longest = min(config.max_length or fitting, checkpoint.max_length)
+    segments = 2 if any(max(e.type_ids, default=0) for e in sample) else 0
+    tokens = Tokens(
+        columns, "pretrained", longest, config.over_long, checkpoint.size, checkpoint.tokenizer_json, segments
+    )
+    cut = round(100 * float((lengths > longest).mean()), 1)
+    return tokens, [
+        Note("codec.tokens_pretrained", column=", ".join(columns), size=checkpoint.size, longest=longest, cut=cut)
+    ]
 
 
 def texts_of(series: pl.Series, name: str) -> list[str]:
@@ -186,6 +253,30 @@ def _token_ids(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progr
         if progress:
             progress(Note("codec.encoding_texts"), min(start + _CHUNK, rows), rows)
     return np.concatenate(values), np.array(lengths, np.int64)
+
+
+def _encodings(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> Iterator[Encoding]:
+    """What a checkpoint's tokenizer makes of each row: one text, or two as its pair; further columns join the second.
+
+    Where it marks no pair, columns are lines of one text.
+    """
+    rows = len(texts[0])
+    pairs = tokenizer.num_special_tokens_to_add(is_pair=True) > 0
+    for start in range(0, rows, _CHUNK):
+        first, *others = (column[start : start + _CHUNK] for column in texts)
+        inputs: Any = first
+        if others and pairs:
+            inputs = list(zip(first, map("\n".join, zip(*others, strict=True)), strict=True))
+        elif others:
+            inputs = list(map("\n".join, zip(first, *others, strict=True)))
+        yield from tokenizer.encode_batch(inputs)
+        if progress:
+            progress(Note("codec.encoding_texts"), min(start + _CHUNK, rows), rows)
+
+
+def _whole_length(encoding: Encoding) -> int:
+    """Tokens of the text had nothing been cut, as far as one can tell: more than fit where something was."""
+    return len(encoding) + (1 if encoding.overflowing else 0)
 
 
 def _joined(parts: list[list[int]]) -> list[int]:

@@ -55,7 +55,7 @@ def build(name: str, fields: Mapping[str, Any], shapes: Shapes) -> tuple[nn.Modu
     """
     family = family_named(name)
     config = validated(family.config, fields, where=f"model ({name})")
-    assert {*inputs_of(shapes)} <= {name for names in family.reads.values() for name in names}
+    assert {*inputs_of(shapes)} - {"segments"} <= {name for names in family.reads.values() for name in names}
     return family.build(config, shapes), config
 
 

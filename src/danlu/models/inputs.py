@@ -176,5 +176,5 @@ def steps_inside(length: Tensor, steps: int) -> Tensor:
 
 def inputs_of(shapes: Shapes) -> tuple[str, ...]:
     """Names of the inputs that are present."""
-    names = ("numbers", "missing", "categories", "tokens", "terms", "image", "sequence")
+    names = ("numbers", "missing", "categories", "tokens", "segments", "terms", "image", "sequence")
     return tuple(name for name in names if getattr(shapes, name))

@@ -54,6 +54,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "which cuts {cut} % of the training texts",
         "“{column}”的文本：字表含 {size} 个字符；读取前 {longest} 个字符，训练文本中有 {cut} % 被截断",
     ),
+    "codec.tokens_pretrained": (
+        'texts of "{column}" become tokens of the pretrained model ({size} of them), up to {longest} per text; '
+        "{cut} % of the texts are longer and cut",
+        "“{column}”的文本由预训练模型自带的分词器切分（词表 {size}），每条最多 {longest} 个词元；{cut} % 的文本更长，会被截断",
+    ),
+    "codec.tokenizer_given": (
+        "data.text.{setting}: a pretrained model brings its own tokenizer, which cannot be changed. Leave it out.",
+        "data.text.{setting}：预训练模型自带分词器，无法更改。请去掉这一项。",
+    ),
     "codec.tokens_bpe": (
         'texts of "{column}": a BPE vocabulary of {size} parts of words; the first {longest} tokens are read, '
         "which cuts {cut} % of the training texts",
