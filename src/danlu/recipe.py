@@ -115,6 +115,9 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     family: str = Field("auto", description="auto, or a name that `danlu models` lists")
+    pretrained: str | None = Field(
+        None, description="weights to begin with: a folder in the Hugging Face layout, or a name on its hub"
+    )
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -122,10 +125,14 @@ class ModelConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-Model = Annotated[
-    ModelConfig,
-    BeforeValidator(lambda v: {"family": v} if isinstance(v, str) else v, json_schema_input_type=str | ModelConfig),
-]
+def _as_model(value: Any) -> Any:
+    """A name with a slash is a folder or a hub's model; a name without one is a family."""
+    if not isinstance(value, str):
+        return value
+    return {"pretrained": value} if "/" in value else {"family": value}
+
+
+Model = Annotated[ModelConfig, BeforeValidator(_as_model, json_schema_input_type=str | ModelConfig)]
 
 
 class EarlyStopping(Frozen):
@@ -176,6 +183,12 @@ class TrainConfig(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the numbers in a step")
     threads: int | None = Field(None, ge=1, description="processor threads; chosen by the size of a step")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    layer_decay: float | None = Field(
+        None, gt=0, le=1, description="of a pretrained model: learning rate of each layer as a share of the next one's"
+    )
+    freeze: int | None = Field(
+        None, ge=0, description="of a pretrained model: its first layers that stay as they are, embeddings included"
+    )
 
 
 class EvaluateConfig(Frozen):
@@ -221,6 +234,8 @@ class Recipe(Frozen):
             files = getattr(self.data, name)
             if files:
                 data["data"][name] = [_located(file, folder) for file in files]
+        if self.model.pretrained:
+            data["model"]["pretrained"] = _located(self.model.pretrained, folder)
         return type(self).model_validate(data)
 
     @classmethod

@@ -156,7 +156,7 @@ def test_training_a_tokenizer_twice_gives_the_same_one() -> None:
 def test_several_columns_are_joined_with_the_separator() -> None:
     columns = pl.DataFrame({"a": ["good film"] * 3, "b": ["poor plot", "", None]})
     tokens, _ = fit_tokens(columns, ("a", "b"), TextConfig(tokenizer="word"))
-    feed = tokens.encode(columns, rows(3))
+    feed = tokens.encode(columns, rows(3))["tokens"]
 
     assert feed.lengths.tolist() == [5, 3, 3]
     assert (feed.values[feed.offsets[:-1] + 2] == SEPARATOR).all()
@@ -168,7 +168,7 @@ def test_over_long_texts_are_cut_and_counted_or_refused_by_row() -> None:
     seen = rows(2)
     refusing = tokens_of(texts, max_length=3, tokenizer="word", over_long="refuse")
 
-    assert cutting.encode(frame(texts), seen).lengths.tolist() == [2, 3]
+    assert cutting.encode(frame(texts), seen)["tokens"].lengths.tolist() == [2, 3]
     assert [(n.key, n.fields["count"], n.fields["place"]) for n in seen.tally.notes()] == [
         ("codec.text_cut", 1, "texts.csv row 2")
     ]

@@ -68,7 +68,7 @@ class Tokens:
     segments: int = 0
 
     def encode(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> dict[str, Ragged]:
-        """ "tokens": ids below `size`, and "segments"; over-long texts are cut and counted, or refused with DanluError."""
+        """The feeds "tokens" (ids below `size`) and "segments"; over-long texts are cut and counted, or refused."""
         texts = [texts_of(frame[name], name) for name in self.columns]
         if self.kind == PRETRAINED:
             return self._encoded_by_checkpoint(texts, rows, progress)
