@@ -97,7 +97,8 @@ def fit(training: Training) -> Iterator[Record]:
     model.train()
     while not state.stopped:
         fraction = _fraction(state, plan, clock.elapsed_s())
-        optim.set_learning_rate(optimizer, plan.learning_rate * optim.multiplier(plan, fraction))
+        rate = plan.learning_rate * optim.multiplier(plan, fraction)
+        optim.set_learning_rate(optimizer, rate)
         step()
         state.step += 1
         state.elapsed_s = clock.elapsed_s()
@@ -112,7 +113,7 @@ def fit(training: Training) -> Iterator[Record]:
             _remember(training, scores)
             model.train()
         if scores or state.stopped or state.step % plan.log_every == 0:
-            yield _record(training, optimizer, clock, fraction, scores)
+            yield _record(training, rate, clock, fraction, scores)
         if state.stopped != "asked" and (state.stopped or _checkpoint_due(plan, state.step, saved_at)):
             _save(training, optimizer)
             saved_at = time.monotonic()
@@ -248,7 +249,7 @@ def _gain(metric: str, value: float, best: float | None) -> float:
 
 def _record(
     training: Training,
-    optimizer: "optim.AnyOptimizer",
+    learning_rate: float,
     clock: "_Clock",
     fraction: float,
     scores: dict[str, float] | None,
@@ -261,7 +262,7 @@ def _record(
         epoch=round(state.step / plan.steps_per_epoch, 3),
         fraction=fraction,
         loss=loss,
-        learning_rate=optimizer.param_groups[0]["lr"],
+        learning_rate=learning_rate,
         elapsed_s=round(state.elapsed_s, 3),
         rows_per_s=clock.rate(state) * len(training.loader.store) / plan.steps_per_epoch,
         remaining_s=state.elapsed_s * (1 / fraction - 1),

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from danlu.models.transformer import level_of
 from danlu.training.adamw import AdamW
 from danlu.training.plan import Plan
+
+NEW_HEADS = 5.0  # times the learning rate of the last layer of a pretrained model
+
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -24,19 +28,16 @@ def optimizer_of(model: nn.Module, plan: Plan) -> "AnyOptimizer":
 
     SGD without momentum over `batch_size: full` is plain gradient descent.
     """
-    trained = [p for p in model.parameters() if p.requires_grad]
-    matrices, vectors = [p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]
     lr = plan.learning_rate
     if plan.optimizer in ("adamw", "adam"):  # adam: its decay defaults to 0
-        decayed: list[dict[str, Any]] = [{"params": matrices, "weight_decay": plan.weight_decay}]
-        groups = [g for g in (*decayed, {"params": vectors, "weight_decay": 0.0}) if g["params"]]
-        if not plan.weight_decay:
-            groups = [{"params": trained, "weight_decay": 0.0}]  # one kernel instead of two
-        return AdamW(groups, lr, plan.betas)
+        return AdamW(_groups(model, plan, plan.weight_decay), lr, plan.betas)
     import torch.optim
 
+    trained = _groups(model, plan, 0.0)
     if plan.optimizer == "lbfgs":
-        return torch.optim.LBFGS(trained, lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe")
+        return torch.optim.LBFGS(
+            trained[0]["params"], lr=lr, max_iter=20, history_size=20, line_search_fn="strong_wolfe"
+        )
     if plan.optimizer == "rmsprop":
         return torch.optim.RMSprop(trained, lr=lr, momentum=plan.momentum)
     return torch.optim.SGD(trained, lr=lr, momentum=plan.momentum, fused=_fused(model))
@@ -46,13 +47,14 @@ def decay_weights(optimizer: "AnyOptimizer", plan: Plan) -> Callable[[], None] |
     """Decoupled weight decay (Loshchilov & Hutter 2019) for the optimizers that have none: w ← w (1 − lr · decay)."""
     if plan.optimizer not in ("sgd", "rmsprop") or not plan.weight_decay:
         return None
-    matrices = [p for g in optimizer.param_groups for p in g["params"] if p.ndim >= 2]
 
     @torch.no_grad()
     def decay() -> None:
-        factor = 1 - optimizer.param_groups[0]["lr"] * plan.weight_decay
-        for p in matrices:
-            p.mul_(factor)
+        for group in optimizer.param_groups:
+            factor = 1 - group["lr"] * plan.weight_decay
+            for p in group["params"]:
+                if p.ndim >= 2:
+                    p.mul_(factor)
 
     return decay
 
@@ -87,14 +89,32 @@ def multiplier(plan: Plan, fraction: float) -> float:
 
 
 def set_learning_rate(optimizer: "AnyOptimizer", value: float) -> None:
-    """The same learning rate for every group."""
+    """Every group's share of the learning rate."""
     for group in optimizer.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group.get("share", 1.0)
 
 
 def clip_gradients(parameters: Iterable[Tensor], largest: float) -> float:
     """Scale gradients so that their joint norm is at most `largest`; returns the norm before."""
     return float(nn.utils.clip_grad_norm_(parameters, largest))
+
+
+def _groups(model: nn.Module, plan: Plan, decay: float) -> list[dict[str, Any]]:
+    """The trained parameters, grouped by their share of the learning rate and their decay: one kernel each."""
+    depth = max((level_of(name) or 0 for name, _ in model.named_parameters()), default=0)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            key = (_share(level_of(name), depth, plan), decay if p.ndim >= 2 else 0.0)
+            groups.setdefault(key, []).append(p)
+    return [{"params": params, "share": share, "weight_decay": own} for (share, own), params in groups.items()]
+
+
+def _share(level: int | None, depth: int, plan: Plan) -> float:
+    """Of the learning rate: 1 for all; in a pretrained model less from layer to layer below, and more for new heads."""
+    if plan.layer_decay is None:
+        return 1.0
+    return NEW_HEADS if level is None else plan.layer_decay ** (depth - level)
 
 
 def _fused(model: nn.Module) -> bool:

@@ -45,6 +45,7 @@ BY_OPTIMIZER: dict[str, dict[str, Any]] = {
 BELONGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "momentum": ("optimizer", ("sgd", "rmsprop")),
     "betas": ("optimizer", ("adam", "adamw")),
+    "layer_decay": ("optimizer", ("adam", "adamw", "sgd", "rmsprop")),
     "step_size": ("schedule", ("step",)),
     "step_gamma": ("schedule", ("step",)),
 }
@@ -83,6 +84,8 @@ class Plan(Frozen):
     threads: int
     device: str
     seed: int
+    layer_decay: float | None
+    freeze: int | None
 
 
 def plan_of(
