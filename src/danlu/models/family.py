@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from danlu.data.store import Modality, Shapes, Store
+from danlu.models.hub.layout import Layout
 from danlu.recipe import Frozen
 
 TABLE = ("numbers", "missing", "categories")
@@ -25,6 +26,7 @@ class Family:
     Where `shapes.heads` is None the module is a language model: inputs → {"logits": (B, T, tokens)}.
     `prepare(module, store)` sets what the module begins with by looking at the training rows, once.
     `training(shapes, rows)` gives values for fields of TrainConfig that suit this family, likewise.
+    `layout` says how its settings and weights are named in the Hugging Face layout, where they have a place there.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Family:
     fields: Callable[[Shapes, int], dict[str, Any]]
     training: Callable[[Shapes, int], dict[str, Any]]
     prepare: Callable[[nn.Module, Store], None] | None = None
+    layout: Layout | None = None
     robust: bool = True  # numbers centred on the median, outliers drawn in; else mean and deviation alone
 
 

@@ -72,6 +72,7 @@ def sentences() -> dict[str, tuple[str, str]]:
         data,
         evaluate,
         flow,
+        hub,
         models,
         predict,
         recipe,
@@ -80,7 +81,7 @@ def sentences() -> dict[str, tuple[str, str]]:
         train,
     )
 
-    areas = (checks, cli, codec, data, evaluate, flow, models, predict, recipe, report, run, train)
+    areas = (checks, cli, codec, data, evaluate, flow, hub, models, predict, recipe, report, run, train)
     joined: dict[str, tuple[str, str]] = {}
     for area in areas:
         assert not joined.keys() & area.WORDS.keys()

@@ -1,0 +1,141 @@
+"""Checkpoints as files: a local folder, or a name on the Hugging Face hub. Knows no family and no layout."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from danlu.errors import DanluError
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.bin.index.json")
+WANTED = (
+    CONFIG,
+    INDEX,
+    "model*.safetensors",
+    "tokenizer*.json",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "modules.json",
+    "1_Pooling/config.json",
+)
+
+# model_type of config.json → family.
+FAMILY_OF = {
+    "bert": "bert",
+    "roberta": "roberta",
+    "xlm-roberta": "roberta",
+    "camembert": "roberta",
+    "distilbert": "distilbert",
+    "gpt2": "gpt2",
+    "llama": "llama",
+    "mistral": "mistral",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "vit": "vit",
+}
+
+
+def checkpoint(name: str | Path, revision: str | None = None) -> Path:
+    """The folder of a checkpoint: `name` itself, or what the hub has under it, fetched into the hub's cache.
+
+    HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME and the user's token count, as for all that uses huggingface_hub. Raises
+    DanluError where there is no such folder or name, or the hub cannot be reached.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or str(name).startswith((".", "~")) or str(name).count("/") > 1 or folder.exists():
+        raise DanluError("hub.no_folder", folder=str(name))
+    return _fetched(str(name), revision)
+
+
+def family_name(config: Mapping[str, Any]) -> str:
+    """The family of a config.json; DanluError where danlu has none like it."""
+    model_type = config.get("model_type")
+    if model_type not in FAMILY_OF:
+        raise DanluError("hub.unknown_model_type", model_type=model_type, known=", ".join(FAMILY_OF))
+    return FAMILY_OF[model_type]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json; DanluError where it is not there or not readable."""
+    return _json(folder / CONFIG)
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """All tensors of model.safetensors, or of the parts that model.safetensors.index.json names.
+
+    Raises DanluError where there are none, or only pickles: opening a pickle can run any program.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file in _weights(folder):
+        try:
+            tensors |= load_file(file)
+        except FileNotFoundError:
+            raise DanluError("hub.no_part", path=str(file), index=INDEX) from None
+        except (SafetensorError, OSError) as error:
+            raise DanluError("hub.not_safetensors", path=str(file), why=" ".join(str(error).split())) from None
+    return tensors
+
+
+def write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """config.json and model.safetensors, each whole or absent; raises OSError as any writer does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = {name: folder / f".{name}.partial" for name in (CONFIG, WEIGHTS)}
+    try:
+        partial[CONFIG].write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, partial[WEIGHTS], {"format": "pt"})
+        for name, file in partial.items():
+            file.replace(folder / name)
+    finally:
+        for file in partial.values():
+            file.unlink(missing_ok=True)
+
+
+def _fetched(name: str, revision: str | None) -> Path:
+    from huggingface_hub import errors, snapshot_download  # half a second, and only where a name is given
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(WANTED)))
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
+        raise DanluError("hub.not_found", name=name, why=_line(error)) from None
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError) as error:
+        raise DanluError("hub.unreachable", name=name, why=_line(error)) from None
+
+
+def _weights(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if (folder / INDEX).is_file():
+        parts = _json(folder / INDEX).get("weight_map")
+        if not isinstance(parts, dict):
+            raise DanluError("hub.not_json", path=str(folder / INDEX))
+        return [folder / Path(part).name for part in sorted({*parts.values()})]
+    pickles = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
+    if pickles:
+        raise DanluError("hub.pickle", folder=str(folder), files=", ".join(pickles))
+    raise DanluError("hub.no_weights", folder=str(folder))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DanluError("hub.no_file", path=str(path)) from None
+    except ValueError:
+        raise DanluError("hub.not_json", path=str(path)) from None
+    if not isinstance(found, dict):
+        raise DanluError("hub.not_json", path=str(path))
+    return found
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
