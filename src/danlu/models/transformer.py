@@ -4,6 +4,7 @@ Shapes: B rows, T positions, S positions that are looked at, W width, H heads, D
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -32,7 +33,9 @@ class Config(Frozen):
     heads: int = Field(4, ge=1, description="attention heads of a layer")
     kv_heads: int | None = Field(None, ge=1, description="heads of keys and values, which groups of heads share")
     head_width: int | None = Field(None, ge=2, description="width of a head; else width / heads")
-    hidden: int | None = Field(None, ge=1, description="width inside the feed-forward layer; else 4 × width")
+    hidden: int | None = Field(
+        None, ge=1, description="width inside the feed-forward layer; else 4 × width, 8/3 where gated"
+    )
     activation: MlpActivation = Field("gelu", description="of the feed-forward layer")
     gated: bool = Field(False, description="the feed-forward layer's activation gates a second product")
     norm: Literal["layer", "rms"] = Field("layer", description="kind of normalisation")
@@ -75,8 +78,8 @@ class Config(Frozen):
 
     @property
     def inner(self) -> int:
-        """Width inside the feed-forward layer."""
-        return self.hidden or 4 * self.width
+        """Width inside the feed-forward layer; a gated one has three matrices where others have two."""
+        return self.hidden or (64 * math.ceil(self.width / 24) if self.gated else 4 * self.width)
 
 
 @dataclass
@@ -313,6 +316,14 @@ class Trunk(nn.Module):
         positions = places(tokens, before, documents, start)
         view = view_of(self.config, positions, before, length, documents, start)
         return self.layers(self.embedding(tokens, positions, segments), view, cache, encoded)
+
+
+def level_of(parameter: str) -> int | None:
+    """How deep a parameter of that name lies: 0 among the embeddings, n in layer n, None behind the layers."""
+    if "embedding." in parameter:
+        return 0
+    found = re.search(r"blocks\.(\d+)\.", parameter)
+    return int(found[1]) + 1 if found else None
 
 
 def norm_of(config: Config) -> nn.Module:

@@ -29,6 +29,32 @@ WORDS: dict[str, tuple[str, str]] = {
         "gated recurrent units for texts and numeric sequences",
         "门控循环单元（GRU），用于文本和数值序列",
     ),
+    "models.gpt2": (
+        "Transformer that writes and judges texts, with learned positions (Radford et al. 2019)",
+        "GPT-2：可学习位置的 Transformer，用于生成文本和文本分类",
+    ),
+    "models.llama": (
+        "Transformer that writes and judges texts, with rotary positions and gated layers (Touvron et al. 2023)",
+        "Llama：旋转位置编码、门控前馈层的 Transformer，用于生成文本和文本分类",
+    ),
+    "models.mistral": (
+        "like llama, and each position sees a window of those before it (Jiang et al. 2023)",
+        "Mistral：与 llama 相同，但每个位置只看前面一段窗口",
+    ),
+    "models.qwen2": (
+        "like llama, with biases of queries, keys and values",
+        "Qwen2：与 llama 相同，但查询、键和值带偏置",
+    ),
+    "models.qwen3": (
+        "like llama, with queries and keys normalised in each head",
+        "Qwen3：与 llama 相同，但每个头内对查询和键做归一化",
+    ),
+    "models.too_long": (
+        "model: the texts are up to {longest} tokens long, but model.max_length is {max_length}, and this model learns "
+        "a vector for each position. Raise model.max_length, or set data.text.max_length lower.",
+        "model：文本最长 {longest} 个词元，而 model.max_length 是 {max_length}，"
+        "这个模型为每个位置学一个向量。请调大 model.max_length，或调小 data.text.max_length。",
+    ),
     "models.unknown_family": (
         "model: there is no family {name}. Nearest: {nearest}. `danlu models` lists them all.",
         "model：没有名为 {name} 的模型族。最接近的是：{nearest}。用 `danlu models` 查看全部。",
@@ -76,6 +102,36 @@ _CELLS: dict[str, str] = {
     "token_width": "词元向量的宽度",
     "category_width": "类别嵌入的宽度",
 }
+_TRANSFORMER: dict[str, str] = {
+    "width": "各层之间传递的向量宽度",
+    "depth": "层数",
+    "heads": "每层的注意力头数",
+    "kv_heads": "键和值的头数，由几组查询头共用；默认与 heads 相同",
+    "head_width": "每个头的宽度；默认为 width / heads",
+    "hidden": "前馈层内部的宽度；默认为 4 × width，门控时约为 8/3 × width",
+    "activation": "前馈层的激活函数",
+    "gated": "前馈层用激活值去门控另一路乘积",
+    "norm": "归一化的种类",
+    "norm_place": "归一化放在每个子层之前，还是放在相加之后",
+    "norm_eps": "归一化时加到方差上的小数",
+    "final_norm": "最后一层之后再做一次归一化",
+    "embedding_norm": "对嵌入后的输入做归一化",
+    "embedding_scale": "词元向量乘以 √width",
+    "positions": "位置如何表示",
+    "position_offset": "位置矩阵中排在第一个位置之前的行数",
+    "rope_theta": "旋转位置编码波长的底数",
+    "max_length": "模型能区分的位置数",
+    "segments": "有多少种片段各有一个向量",
+    "causal": "每个位置看不到它后面的位置",
+    "window": "每个位置往前能看多少个位置；留空为全部",
+    "cross": "每层还关注编码器的输出",
+    "bias": "输出投影和前馈层带偏置",
+    "qkv_bias": "查询、键和值带偏置",
+    "qk_norm": "每个头内对查询和键做归一化",
+    "dropout": "在嵌入后的输入和各子层的输出上随机丢弃的比例",
+    "attention_dropout": "在注意力权重上随机丢弃的比例",
+}
+_CAUSAL: dict[str, str] = _TRANSFORMER | {"tied": "词元向量的矩阵同时用来给下一个词元打分"}
 SETTINGS: dict[str, str] = {
     "mlp.width": "每个隐藏层的单元数",
     "mlp.depth": "隐藏层的层数",
@@ -103,4 +159,9 @@ SETTINGS: dict[str, str] = {
     "resnet.zero_init": "各残差块从恒等映射开始（Goyal 等，2017）",
     "resnet.category_width": "类别嵌入的宽度",
     **{f"{family}.{name}": meaning for family in ("rnn", "lstm", "gru") for name, meaning in _CELLS.items()},
+    **{
+        f"{family}.{name}": meaning
+        for family in ("gpt2", "llama", "mistral", "qwen2", "qwen3")
+        for name, meaning in _CAUSAL.items()
+    },
 }
