@@ -18,6 +18,7 @@ from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.flow.material import Material
 from danlu.models.choose import choose
+from danlu.models.pretrained import Pretrained, fine_tuning
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
 from danlu.tasks.supervised import metrics_of
@@ -58,7 +59,8 @@ class Prepared:
 def prepared_for(recipe: Recipe, material: Material, began: float, progress: Progress) -> Prepared:
     """Codec, model and plan for the material; `began`: monotonic seconds at which a time limit started to run."""
     task, train = material.task, material.train
-    family_name, why = _family_name(recipe, material)
+    begin = _pretrained(recipe)
+    family_name, why = (begin.family, []) if begin else _family_name(recipe, material)
     family = models.family_for(family_name, task.modality)
     codec = Codec.fit(
         train,
@@ -69,17 +71,20 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         recipe.data,
         progress,
         robust=family.robust,
+        checkpoint=begin.tokenizer if begin else None,
     )
     codec.require(material.test)
     tally = Tally()
     store = codec.encode(train, progress=progress, tally=tally)
     validation = codec.encode(material.validation, tally=tally)
     asked, device = _within_time(recipe.train, began), device_of(recipe.train.device)
-    suited = family.training(codec.shapes, len(store))
+    suited = (fine_tuning if begin else family.training)(codec.shapes, len(store))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        fields = family.fields(codec.shapes, len(store)) | recipe.model.fields
+        fields = (begin.fields if begin else family.fields(codec.shapes, len(store))) | recipe.model.fields
         module, config = models.build(family_name, fields, codec.shapes)
+        if begin:
+            why = [begin.load(module, config, recipe.train.freeze)]
         if family.prepare:
             family.prepare(module, store)
         flops = step_flops_per_row(module, store)
@@ -113,6 +118,16 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         material.whole.origin.place,
         notes,
     )
+
+
+def _pretrained(recipe: Recipe) -> Pretrained | None:
+    """The checkpoint that the recipe names; DanluError where it names none and asks for what only one can have."""
+    if recipe.model.pretrained:
+        return Pretrained.open(recipe.model.pretrained, recipe.model.family)
+    for name in ("layer_decay", "freeze"):
+        if getattr(recipe.train, name) is not None:
+            raise DanluError("train.only_pretrained", setting=name)
+    return None
 
 
 def _family_name(recipe: Recipe, material: Material) -> tuple[str, list[Note]]:

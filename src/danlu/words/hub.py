@@ -46,6 +46,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "{folder}：没有 model.safetensors，也没有 model.safetensors.index.json。danlu 只读取 safetensors 格式的权重，因为 "
         "pickle（pytorch_model.bin）在打开时可能执行任意程序。",
     ),
+    "hub.no_tokenizer": (
+        "{folder}: no tokenizer.json, no vocab.txt, and no vocab.json with merges.txt. Put the checkpoint's tokenizer there.",
+        "{folder}：没有 tokenizer.json、vocab.txt，也没有 vocab.json 加 merges.txt。请把检查点的分词器文件放进来。",
+    ),
+    "hub.bad_tokenizer": (
+        "{folder}: the tokenizer cannot be read ({why}). Get the checkpoint again.",
+        "{folder}：分词器无法读取（{why}）。请重新获取该检查点。",
+    ),
     "hub.unknown_model_type": (
         "config.json: model_type is {model_type}, which danlu has no family for. It has: {known}.",
         "config.json：model_type 是 {model_type}，danlu 没有对应的模型族。已有的是：{known}。",

@@ -29,6 +29,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "gated recurrent units for texts and numeric sequences",
         "门控循环单元（GRU），用于文本和数值序列",
     ),
+    "models.pretrained": (
+        "begins with {name} ({family}); new: {new}. {trained} of {total} parameters are trained",
+        "从 {name}（{family}）开始；新加的部分：{new}。共 {total} 个参数，训练其中 {trained} 个",
+    ),
+    "models.other_family": (
+        "{name} is a {found}, and the recipe asks for {asked}. Leave model.family out, or take another checkpoint.",
+        "{name} 是 {found}，而配方要求 {asked}。请去掉 model.family，或换一个检查点。",
+    ),
     "models.gpt2": (
         "Transformer that writes and judges texts, with learned positions (Radford et al. 2019)",
         "GPT-2：可学习位置的 Transformer，用于生成文本和文本分类",

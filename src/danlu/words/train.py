@@ -24,6 +24,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{fitting}.",
         "配方：{other} 为 {chosen} 时 train.{setting} 不起作用。请去掉它，或把 train.{other} 设为：{fitting}。",
     ),
+    "train.only_pretrained": (
+        "train.{setting} is for a pretrained model, and the recipe names none. Leave it out, or set model.pretrained.",
+        "train.{setting} 只用于预训练模型，而配方没有指定。请去掉这一项，或设置 model.pretrained。",
+    ),
     "train.only_classes": (
         "recipe: train.{setting} is for classes, and the target is a number. Leave it out, or choose a classification "
         "task.",

@@ -1,0 +1,111 @@
+"""Pretrained: a checkpoint in the Hugging Face layout as what a model for the user's task begins with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from danlu.data.store import Shapes
+from danlu.data.text import Checkpoint
+from danlu.errors import DanluError
+from danlu.models import family_named
+from danlu.models.family import epochs_for
+from danlu.models.hub import files
+from danlu.models.hub.layout import Layout
+from danlu.models.hub.tokenizer import tokenizer_json_of
+from danlu.models.transformer import level_of
+from danlu.recipe import Frozen
+from danlu.words import Note
+
+UNBOUNDED = 2048  # tokens of a text for a model whose config names no largest number of positions
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A checkpoint: the folder it lies in, its family, and its config.json."""
+
+    name: str
+    folder: Path
+    family: str
+    config: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, name: str, family: str = "auto") -> "Pretrained":
+        """The checkpoint of a folder or of a name on the hub.
+
+        Raises DanluError where there is none, danlu has no such family, or the recipe names another `family`.
+        """
+        folder = files.checkpoint(name)
+        config = files.read_config(folder)
+        found = files.family_name(config)
+        if family not in ("auto", found):
+            raise DanluError("models.other_family", name=name, found=found, asked=family)
+        return cls(name, folder, found, config)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How the family maps to the checkpoint."""
+        layout = family_named(self.family).layout
+        assert layout, f"{self.family} is in FAMILY_OF and has no layout"
+        return layout
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The fields of our config."""
+        return self.layout.fields(self.config)
+
+    @property
+    def tokenizer(self) -> Checkpoint | None:
+        """What reads texts for it; None where it takes no tokens."""
+        if "vocab_size" not in self.config:
+            return None
+        longest = self.fields.get("max_length", UNBOUNDED)
+        return Checkpoint(tokenizer_json_of(self.folder), longest, self.config["vocab_size"])
+
+    def load(self, module: nn.Module, config: Frozen, freeze: int | None) -> Note:
+        """Set the module's weights, all but the new heads; the first `freeze` layers stay as they are.
+
+        Says what is trained. Raises DanluError where tensors are missing, left over or of another shape.
+        """
+        new = self.layout.load(module, files.read_tensors(self.folder), config, new_task=True)
+        if freeze is not None:
+            _freeze(module, freeze)
+        trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+        return Note(
+            "models.pretrained",
+            name=self.name,
+            family=self.family,
+            new=", ".join(new) or "–",
+            trained=f"{trained:,}",
+            total=f"{sum(p.numel() for p in module.parameters()):,}",
+        )
+
+
+def fine_tuning(shapes: Shapes, rows: int) -> dict[str, Any]:
+    """Training settings for a pretrained model: small steps, smaller ones in lower layers (Howard & Ruder 2018)."""
+    return {
+        "optimizer": "adamw",
+        "learning_rate": 1e-4,
+        "layer_decay": 0.9,
+        "batch_size": 16 if rows < 2_000 else 32,
+        "epochs": epochs_for(rows, passes=30_000, least=3, most=10),
+        "weight_decay": 0.01,
+        "schedule": "linear",
+        "warmup": 0.1,
+        "clip": 1.0,
+        "early_stopping": False,
+        "keep": "best",
+        "precision": "bfloat16",
+        "augment": shapes.image is not None,
+    }
+
+
+def _freeze(module: nn.Module, layers: int) -> None:
+    """Embeddings and the first `layers` layers are not trained."""
+    for name, parameter in module.named_parameters():
+        level = level_of(name)
+        if level is not None and level <= layers:
+            parameter.requires_grad_(False)
