@@ -11,6 +11,7 @@ from danlu.errors import DanluError
 from danlu.models import transformer
 from danlu.models.family import epochs_for, power_of_two
 from danlu.models.heads import split_heads
+from danlu.models.hub.layout import Rule
 from danlu.models.transformer import Cache, Trunk
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training tokens → size of the model
@@ -18,6 +19,18 @@ SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training tokens → size of
     (100_000, {"width": 192, "depth": 5, "heads": 6}),
     (0, {"width": 64, "depth": 2, "heads": 4}),
 )
+# Of the layouts of all these families:
+ALWAYS: dict[str, Any] = {
+    "causal": True,
+    "cross": False,
+    "segments": 0,
+    "norm_place": "before",
+    "final_norm": True,
+    "embedding_norm": False,
+    "embedding_scale": False,
+}
+HEAD_RULES = (Rule("head", "lm_head"), Rule("scores", "score", output=True))
+THEIR_HEADS = ("lm_head.*", "score.*")
 
 
 class Config(transformer.Config):
@@ -108,3 +121,12 @@ def training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "keep": "best",
         **(classes if shapes.heads else language),
     }
+
+
+def special_tokens(shapes: Shapes) -> dict[str, Any]:
+    """Keys of config.json: which tokens begin, end and pad a text, where the tokenizer is danlu's own.
+
+    None ends a text, which transformers would else take a token for; a classifier looks at the last token but the
+    padding.
+    """
+    return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0 if shapes.heads else None}

@@ -3,12 +3,16 @@
 Mistral sees a window of positions; Qwen2 has biases of queries, keys and values; Qwen3 normalises queries and keys.
 """
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
+from danlu.data.store import Shapes
+from danlu.errors import DanluError
 from danlu.models import causal
 from danlu.models.family import Family
+from danlu.models.hub.layout import Layout, Rule, gate_and_up, query_key_value
 from danlu.models.transformer import MlpActivation
 
 
@@ -47,7 +51,115 @@ class Qwen3Config(LlamaConfig):
     rope_theta: float = Field(1_000_000.0, gt=0, description="base of the rotary wavelengths")
 
 
-def _family(name: str, config: type[LlamaConfig]) -> Family:
+BLOCK, THEIR_BLOCK = "trunk.layers.blocks.{n}", "model.layers.{n}"
+QKV = tuple(f"{THEIR_BLOCK}.self_attn.{name}_proj" for name in "qkv")
+RULES = (
+    Rule("trunk.embedding.tokens", "model.embed_tokens"),
+    Rule(f"{BLOCK}.attention_norm", f"{THEIR_BLOCK}.input_layernorm"),
+    Rule(f"{BLOCK}.attention.qkv", QKV, rows=query_key_value),
+    Rule(f"{BLOCK}.attention.q_norm", f"{THEIR_BLOCK}.self_attn.q_norm"),
+    Rule(f"{BLOCK}.attention.k_norm", f"{THEIR_BLOCK}.self_attn.k_norm"),
+    Rule(f"{BLOCK}.attention.out", f"{THEIR_BLOCK}.self_attn.o_proj"),
+    Rule(f"{BLOCK}.mlp_norm", f"{THEIR_BLOCK}.post_attention_layernorm"),
+    Rule(f"{BLOCK}.mlp.up", (f"{THEIR_BLOCK}.mlp.gate_proj", f"{THEIR_BLOCK}.mlp.up_proj"), rows=gate_and_up),
+    Rule(f"{BLOCK}.mlp.down", f"{THEIR_BLOCK}.mlp.down_proj"),
+    Rule("trunk.layers.norm", "model.norm"),
+    *causal.HEAD_RULES,
+)
+SETTINGS = {
+    "width": "hidden_size",
+    "depth": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "head_width": "head_dim",
+    "hidden": "intermediate_size",
+    "activation": "hidden_act",
+    "norm_eps": "rms_norm_eps",
+    "max_length": "max_position_embeddings",
+    "attention_dropout": "attention_dropout",
+    "tied": "tie_word_embeddings",
+}
+DEFAULTS = {
+    "num_key_value_heads": None,
+    "head_dim": None,
+    "hidden_act": "silu",
+    "rms_norm_eps": 1e-6,
+    "max_position_embeddings": 2048,
+    "attention_dropout": 0.0,
+    "tie_word_embeddings": False,
+}
+
+
+def _rotary(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    rope = theirs.get("rope_parameters") or theirs.get("rope_scaling") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind != "default":
+        raise DanluError("hub.cannot_represent", key="rope_parameters.rope_type", value=kind, fits="default")
+    return {"rope_theta": rope.get("rope_theta", theirs.get("rope_theta", 10_000.0))}
+
+
+def _rotary_in_window(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_rotary(theirs), "window": theirs.get("sliding_window", 4096)}
+
+
+def _rotary_in_window_of_layers(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Qwen's window is of the layers from `max_window_layers` on; ours is of all layers or none."""
+    window = theirs.get("sliding_window", 4096) if theirs.get("use_sliding_window") else None
+    first, depth = theirs.get("max_window_layers", 28), theirs["num_hidden_layers"]
+    windowed = [f"{'sliding' if window and layer >= first else 'full'}_attention" for layer in range(depth)]
+    kinds = {*(theirs.get("layer_types") or windowed)}
+    if len(kinds) > 1:
+        raise DanluError("hub.cannot_represent", key="max_window_layers", value=first, fits=f"0, {depth}")
+    return {**_rotary(theirs), "window": window if kinds == {"sliding_attention"} else None}
+
+
+def _written(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:
+    sizes = {"num_key_value_heads": config.key_heads, "head_dim": config.per_head, "intermediate_size": config.inner}
+    rope = {"rope_theta": config.rope_theta, "rope_type": "default"}
+    return {**sizes, "rope_parameters": rope, "rope_theta": config.rope_theta, **causal.special_tokens(shapes)}
+
+
+def _written_with_window(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:
+    return {**_written(config, shapes), "sliding_window": config.window}
+
+
+def _written_with_window_of_layers(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:
+    windowed = {"use_sliding_window": config.window is not None, "max_window_layers": 0}
+    return {**_written_with_window(config, shapes), **windowed}
+
+
+def _layout(
+    name: str,
+    theirs: str,
+    read: Callable[[Mapping[str, Any]], dict[str, Any]],
+    write: Callable[[Any, Shapes], dict[str, Any]],
+    *,
+    defaults: Mapping[str, Any] = {},
+    needs: Mapping[str, Any] = {},
+    always: Mapping[str, Any] = {},
+) -> Layout:
+    structure = {
+        "gated": True, "norm": "rms", "positions": "rotary", "bias": False, "qkv_bias": False, "qk_norm": False,
+    }  # fmt: skip
+    return Layout(
+        model_type=name,
+        classifier=f"{theirs}ForSequenceClassification",
+        language=f"{theirs}ForCausalLM",
+        prefix="model.",
+        settings=SETTINGS,
+        defaults={**DEFAULTS, **defaults},
+        needs=needs,
+        always={**causal.ALWAYS, **structure, **always},
+        rules=RULES,
+        heads=causal.THEIR_HEADS,
+        ignored=("*.rotary_emb.inv_freq",),  # the wavelengths, which older files hold
+        read=read,
+        write=write,
+    )
+
+
+def _family(config: type[LlamaConfig], layout: Layout) -> Family:
+    name = layout.model_type
     return Family(
         name=name,
         summary=f"models.{name}",
@@ -56,10 +168,51 @@ def _family(name: str, config: type[LlamaConfig]) -> Family:
         build=causal.build,
         fields=causal.fields,
         training=causal.training,
+        layout=layout,
     )
 
 
-LLAMA = _family("llama", LlamaConfig)
-MISTRAL = _family("mistral", MistralConfig)
-QWEN2 = _family("qwen2", Qwen2Config)
-QWEN3 = _family("qwen3", Qwen3Config)
+LLAMA = _family(
+    LlamaConfig,
+    _layout(
+        "llama",
+        "Llama",
+        _rotary,
+        _written,
+        needs={"attention_bias": False, "mlp_bias": False},
+        always={"window": None},
+    ),
+)
+MISTRAL = _family(
+    MistralConfig,
+    _layout(
+        "mistral",
+        "Mistral",
+        _rotary_in_window,
+        _written_with_window,
+        defaults={"num_key_value_heads": 8, "max_position_embeddings": 131_072},
+    ),
+)
+QWEN2 = _family(
+    Qwen2Config,
+    _layout(
+        "qwen2",
+        "Qwen2",
+        _rotary_in_window_of_layers,
+        _written_with_window_of_layers,
+        defaults={"num_key_value_heads": 32, "max_position_embeddings": 32_768},
+        always={"qkv_bias": True},
+    ),
+)
+QWEN3 = _family(
+    Qwen3Config,
+    _layout(
+        "qwen3",
+        "Qwen3",
+        _rotary_in_window_of_layers,
+        _written_with_window_of_layers,
+        defaults={"num_key_value_heads": 32, "max_position_embeddings": 32_768, "head_dim": 128},
+        needs={"attention_bias": False},
+        always={"qk_norm": True},
+    ),
+)
