@@ -1,5 +1,6 @@
 """Predictor: the only way in for all that comes after training. Same codec, same model, whoever asks."""
 
+import json
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,9 +23,12 @@ from danlu.data.read import examples_of, read, stream
 from danlu.data.split import labelled
 from danlu.data.store import Store
 from danlu.data.tally import Tally
+from danlu.errors import DanluError
 from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.outcome import Outcome
+from danlu.models import family_named
+from danlu.models.hub.tokenizer import tokenizer_settings
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Supervised, task_named
@@ -35,12 +39,24 @@ ROWS_AT_ONCE = 1024
 
 
 class SavedModel(Frozen):
-    """What a run's model/config.json holds."""
+    """What model/config.json holds under "danlu", beside the model's config in the Hugging Face layout, if it has one.
+
+    `hub`: whether the weights have that layout's names.
+    """
 
     family: str
     fields: dict[str, Any]
     task: str
     temperatures: dict[str, Annotated[float, Field(gt=0)]]
+    hub: bool = False
+
+    @classmethod
+    def of(cls, run: Run) -> "SavedModel":
+        """What the run's model/config.json says; DanluError where it is absent or altered."""
+        with as_written(run.model / "config.json"):
+            content = run.read("model/config")["danlu"]
+        saved: SavedModel = validated(cls, content, str(run.model / "config.json"))
+        return saved
 
 
 @dataclass(frozen=True)
@@ -59,15 +75,20 @@ class Predictor:
     def load(cls, run: str | Path | Run) -> Self:
         """The predictor of a run folder; raises DanluError where the run has no model yet."""
         run = run if isinstance(run, Run) else Run.open(run)
-        saved: SavedModel = validated(SavedModel, run.read("model/config"), str(run.model / "config.json"))
+        saved = SavedModel.of(run)
         tokenizer = run.folder / "tokenizer.json"
         with as_written(run.folder / "codec.json"):
             codec = Codec.from_json(
                 run.read("codec"), tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None
             )
         with as_written(run.model / "model.safetensors"):
-            module, _ = models.build(saved.family, saved.fields, codec.shapes)
-            module.load_state_dict(load_file(run.model / "model.safetensors"))
+            module, config = models.build(saved.family, saved.fields, codec.shapes)
+            weights = load_file(run.model / "model.safetensors")
+            layout = family_named(saved.family).layout if saved.hub else None
+            if layout:
+                layout.load(module, weights, config)
+            else:
+                module.load_state_dict(weights)
         with as_written(run.folder / "data.json"):
             columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
         return cls(
@@ -80,20 +101,42 @@ class Predictor:
             run.recipe.data,
         )
 
-    def save(self, run: Run, fields: Mapping[str, Any]) -> None:
-        """Write weights and config.json (family, its fields, task, temperatures) into the run's `model` folder."""
+    def save(self, run: Run, config: Frozen) -> None:
+        """Write weights, config.json and the tokenizer into the run's `model` folder.
+
+        In the Hugging Face layout where the family has one that has a place for this model; `config` is the module's.
+        """
+        layout, theirs = family_named(self.family).layout, self._hub_config(config)
+        tensors = layout.tensors(self.module, config) if layout and theirs else self.module.state_dict()
         run.model.mkdir(parents=True, exist_ok=True)
         weights, partial = run.model / "model.safetensors", run.model / ".model.safetensors.partial"
         with room_for(weights):
             try:
-                write_tensors(partial, self.module.state_dict())
+                write_tensors(partial, tensors)
                 partial.replace(weights)
             finally:
                 partial.unlink(missing_ok=True)
         saved = SavedModel(
-            family=self.family, fields=dict(fields), task=self.task.name, temperatures=dict(self.temperatures)
+            family=self.family,
+            fields=config.model_dump(mode="json"),
+            task=self.task.name,
+            temperatures=dict(self.temperatures),
+            hub=bool(theirs),
         )
-        run.write("model/config", saved.model_dump(mode="json"))
+        if theirs and self.codec.tokenizer_json:
+            run.write_text("model/tokenizer.json", self.codec.tokenizer_json)
+            settings = tokenizer_settings(self.codec.tokenizer_json, self.codec.shapes.max_tokens)
+            run.write_text("model/tokenizer_config.json", json.dumps(settings, indent=1))
+        run.write("model/config", {**theirs, "danlu": saved.model_dump(mode="json")})
+
+    def _hub_config(self, config: Frozen) -> dict[str, Any]:
+        """config.json of the Hugging Face layout; {} where it has no place for this model."""
+        layout = family_named(self.family).layout
+        labels = [name for target in self.codec.targets.values() for name in target.classes]
+        try:
+            return layout.config(config, self.codec.shapes, labels) if layout else {}
+        except DanluError:  # such as several targets, or columns beside the text: the weights keep our names
+            return {}
 
     def at(self, temperatures: Mapping[str, float]) -> Self:
         """The same predictor with probabilities at these temperatures."""

@@ -76,11 +76,17 @@ class LongSequences(Frozen):
 class TextConfig(Frozen):
     """How texts become tokens or n-grams; everything is fitted on the training rows."""
 
-    tokenizer: Literal["word", "char", "bpe"] | None = Field(None, description="chosen by the language of the texts")
+    tokenizer: Literal["word", "char", "bpe", "wordpiece", "unigram"] | None = Field(
+        None, description="chosen by the language and the amount of the texts"
+    )
     vocab_size: int | None = Field(None, ge=16, description="largest number of tokens or n-grams")
-    max_length: int | None = Field(None, ge=1, description="tokens per text; chosen so that nearly all fit")
+    max_length: int | None = Field(
+        None, ge=1, description="tokens per text, chosen so that nearly all fit; of text-generation: tokens in view"
+    )
     over_long: Literal["cut", "refuse"] = Field("cut", description="what to do with a longer text; cut is counted")
-    lowercase: bool = Field(True, description="whether capitals count as small letters")
+    lowercase: bool | None = Field(
+        None, description="whether capitals count as small letters; yes, but for text-generation"
+    )
 
 
 class ImageConfig(Frozen):
@@ -102,6 +108,9 @@ class DataConfig(Frozen):
     delimiter: str | None = Field(None, description="of CSV files; detected")
     encoding: str | None = Field(None, description="of text files; detected")
     sequences: LongSequences | None = Field(None, description="id and time columns of a table in long format")
+    documents: Literal["file", "paragraph", "line"] | None = Field(
+        None, description="what a row is in plain text files: a line, but for text-generation a file"
+    )
     text: TextConfig = TextConfig()
     image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
@@ -313,11 +322,11 @@ def _set(data: dict[str, Any], keys: list[str], value: Any) -> None:
     for key in parents:
         inner = data.get(key)
         if isinstance(inner, str) and key == "model":  # `model: cnn` is short for `model: {family: cnn}`
-            inner = {"family": inner}
+            inner = _as_model(inner)
         data[key] = inner = dict(inner) if isinstance(inner, Mapping) else {}
         data = inner
     if isinstance(data.get(last), Mapping) and last == "model" and isinstance(value, str):
-        value = {"family": value}
+        value = _as_model(value)
     data[last] = value
 
 

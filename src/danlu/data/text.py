@@ -154,7 +154,7 @@ def given_tokens(
     sample = list(_encodings(tokenizer, [column[::every] for column in texts], progress))
     lengths = np.array([len(e) for e in sample], np.int64)
     fitting = max(lengths.max(initial=1), tokenizer.num_special_tokens_to_add(len(columns) > 1) + 1)
-    longest = min(config.max_length or fitting, checkpoint.max_length)
+    longest = min(config.max_length or int(fitting), checkpoint.max_length)
     segments = 2 if any(max(e.type_ids, default=0) for e in sample) else 0
     tokens = Tokens(
         columns, "pretrained", longest, config.over_long, checkpoint.size, checkpoint.tokenizer_json, segments
@@ -205,7 +205,7 @@ def _trained(kind: TokenKind, texts: Sequence[list[str]], config: TextConfig) ->
     size = config.vocab_size or _VOCAB_SIZE[kind]
     if kind == "bpe" and size < _SMALLEST_BPE:
         raise DanluError("codec.vocab_too_small", got=size, needed=_SMALLEST_BPE)
-    tokenizer = _untrained(kind, config.lowercase)
+    tokenizer = _untrained(kind, config.lowercase is not False)
     trainer: trainers.BpeTrainer | trainers.WordLevelTrainer
     if kind == "bpe":
         trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)

@@ -77,7 +77,7 @@ def _into(run: Run, material: Material, prepared: Prepared, began: float) -> Gen
         yield from _fitted(run, prepared, plan)
         timing["train"] = time.monotonic() - began - timing["prepare"]
         predictor = calibrated_predictor(run.recipe, material, prepared)
-        predictor.save(run, prepared.config.model_dump(mode="json"))
+        predictor.save(run, prepared.config)
         cv = (yield from cross_validated(run.recipe, material)) if run.recipe.evaluate.cv else None
         yield from assessed(run, material, predictor, timing, cv, began)
     return run

@@ -9,6 +9,15 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from danlu.errors import DanluError
 
 BERT_MARKS = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
+ROLES = {  # what transformers calls a mark → how it may be written
+    "unk_token": ("[UNK]", "<unk>"),
+    "cls_token": ("[CLS]",),
+    "sep_token": ("[SEP]",),
+    "mask_token": ("[MASK]", "<mask>"),
+    "pad_token": ("[PAD]", "<pad>"),
+    "bos_token": ("<s>",),
+    "eos_token": ("</s>", "<|endoftext|>"),
+}
 
 
 def tokenizer_json_of(folder: Path) -> str:
@@ -28,6 +37,17 @@ def tokenizer_json_of(folder: Path) -> str:
     except Exception as error:  # tokenizers raises nothing narrower
         raise DanluError("hub.bad_tokenizer", folder=str(folder), why=str(error)[:200]) from None
     raise DanluError("hub.no_tokenizer", folder=str(folder))
+
+
+def tokenizer_settings(tokenizer_json: str, max_length: int) -> dict[str, Any]:
+    """What tokenizer_config.json says of a tokenizer.json, so that transformers knows its marks."""
+    known = Tokenizer.from_str(tokenizer_json)
+    marks = {
+        role: next((mark for mark in names if known.token_to_id(mark) is not None), None)
+        for role, names in ROLES.items()
+    }
+    there = {role: mark for role, mark in marks.items() if mark}
+    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length, **there}
 
 
 def _wordpiece(folder: Path) -> Tokenizer:
