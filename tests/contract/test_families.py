@@ -65,6 +65,7 @@ NARROW = {"width": 64, "depth": 1, "heads": 4, "dropout": 0.0}
 PLAIN = {  # narrow, so that the tests are quick
     "resnet": {"width": 8},
     **dict.fromkeys(("gpt2", "llama", "mistral", "qwen2", "qwen3"), NARROW),
+    **dict.fromkeys(("bert", "roberta", "distilbert", "vit"), NARROW),
 }
 CASES = [(name, how, suited) for name in FAMILIES for how in FAMILIES[name].reads for suited in (False, True)]
 

@@ -19,6 +19,10 @@ SMALL = {
     "rnn": {"width": 8},
     "lstm": {"width": 8},
     "gru": {"width": 8},
+    "bert": {"width": 8},
+    "roberta": {"width": 8},
+    "distilbert": {"width": 8},
+    "vit": {"width": 8},
 }
 PAIRS = [(task, family) for task in TASKS for family in FAMILIES if TASKS[task].modality in FAMILIES[family].reads]
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from danlu.data.store import Modality, Shapes
 from danlu.errors import DanluError
-from danlu.models import cnn, gpt2, linear, llama, mlp, resnet, rnn
+from danlu.models import bert, cnn, gpt2, linear, llama, mlp, resnet, rnn, vit
 from danlu.models.family import Family
 from danlu.models.inputs import inputs_of
 from danlu.recipe import Frozen, validated
@@ -22,6 +22,10 @@ FAMILIES: dict[str, Family] = {
     "rnn": rnn.RNN,
     "lstm": rnn.LSTM,
     "gru": rnn.GRU,
+    "bert": bert.BERT,
+    "roberta": bert.ROBERTA,
+    "distilbert": bert.DISTILBERT,
+    "vit": vit.FAMILY,
     "gpt2": gpt2.FAMILY,
     "llama": llama.LLAMA,
     "mistral": llama.MISTRAL,

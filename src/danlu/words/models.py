@@ -63,6 +63,22 @@ WORDS: dict[str, tuple[str, str]] = {
         "model：文本最长 {longest} 个词元，而 model.max_length 是 {max_length}，"
         "这个模型为每个位置学一个向量。请调大 model.max_length，或调小 data.text.max_length。",
     ),
+    "models.bert": (
+        "encoder of texts that sees both directions (BERT); learns best from a pretrained start",
+        "双向看文本的编码器（BERT）；从预训练权重开始效果最好",
+    ),
+    "models.roberta": (
+        "BERT with a longer, larger pretraining (RoBERTa, XLM-RoBERTa)",
+        "预训练更久、数据更多的 BERT（RoBERTa、XLM-RoBERTa）",
+    ),
+    "models.distilbert": (
+        "BERT with half the layers, taught by BERT (DistilBERT)",
+        "层数减半、由 BERT 蒸馏而来的编码器（DistilBERT）",
+    ),
+    "models.vit": (
+        "Transformer over the patches of an image (ViT)",
+        "把图像切成小块来看的 Transformer（ViT）",
+    ),
     "models.unknown_family": (
         "model: there is no family {name}. Nearest: {nearest}. `danlu models` lists them all.",
         "model：没有名为 {name} 的模型族。最接近的是：{nearest}。用 `danlu models` 查看全部。",
@@ -140,6 +156,12 @@ _TRANSFORMER: dict[str, str] = {
     "attention_dropout": "在注意力权重上随机丢弃的比例",
 }
 _CAUSAL: dict[str, str] = _TRANSFORMER | {"tied": "词元向量的矩阵同时用来给下一个词元打分"}
+_ENCODER: dict[str, str] = _TRANSFORMER | {
+    "pool": "输出层之前那一层的激活函数",
+    "head_dropout": "在输出层之前随机丢弃的比例",
+    "category_width": "类别嵌入的宽度",
+}
+_VIT = ("width", "depth", "heads", "hidden", "activation", "norm_eps", "qkv_bias", "dropout", "attention_dropout")
 SETTINGS: dict[str, str] = {
     "mlp.width": "每个隐藏层的单元数",
     "mlp.depth": "隐藏层的层数",
@@ -172,4 +194,12 @@ SETTINGS: dict[str, str] = {
         for family in ("gpt2", "llama", "mistral", "qwen2", "qwen3")
         for name, meaning in _CAUSAL.items()
     },
+    **{
+        f"{family}.{name}": meaning
+        for family in ("bert", "roberta", "distilbert")
+        for name, meaning in _ENCODER.items()
+    },
+    **{f"vit.{name}": _TRANSFORMER[name] for name in _VIT},
+    "vit.patch": "每个小块的边长（像素）",
+    "vit.category_width": "类别嵌入的宽度",
 }
