@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from danlu import api
+from danlu import api, models
+from danlu.data.store import Shapes
+from danlu.models.hub import files
 from danlu.run import Run
 
 QUICK: dict[str, Any] = {
@@ -32,6 +34,7 @@ def made_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _tables(folder, rng)
     _images(folder, rng)
     _sequences(folder, rng)
+    _checkpoint(folder / "minilm")
     return folder
 
 
@@ -85,6 +88,19 @@ def _texts(folder: Path, rng: np.random.Generator) -> None:
     pl.DataFrame({"text": text, "stars": stars}).write_csv(folder / "ratings.csv")
     tags = [list(rng.choice(["funny", "long", "sad"], n, replace=False)) for n in rng.integers(1, 3, 80)]
     pl.DataFrame({"text": text, "tags": ["|".join(t) for t in tags]}).write_csv(folder / "films.csv")
+
+
+def _checkpoint(folder: Path) -> None:
+    """A tiny BERT with random weights, as a checkpoint on the hub has them."""
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = sorted({word for text in GOOD + BAD for word in text.split()})
+    shapes = Shapes(tokens=len(marks + words), max_tokens=64, heads={"label": 2})
+    fields = {"width": 8, "depth": 3, "heads": 2, "max_length": 64}
+    module, config = models.build("bert", fields, shapes)
+    layout = models.family_named("bert").layout
+    assert layout
+    files.write(folder, layout.config(config, shapes), layout.tensors(module, config))
+    (folder / "vocab.txt").write_text("\n".join(marks + words))
 
 
 def _tables(folder: Path, rng: np.random.Generator) -> None:
