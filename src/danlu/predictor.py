@@ -26,12 +26,13 @@ from danlu.data.tally import Tally
 from danlu.errors import DanluError
 from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
+from danlu.evaluation.language import Text
 from danlu.evaluation.outcome import Outcome
 from danlu.models import family_named
 from danlu.models.hub.tokenizer import tokenizer_settings
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
-from danlu.tasks import Supervised, task_named
+from danlu.tasks import Task, task_named
 from danlu.tasks.heads import numbers
 from danlu.training.checkpoint import write_tensors
 
@@ -63,7 +64,7 @@ class SavedModel(Frozen):
 class Predictor:
     """A trained model with all that turns raw rows into its tensors and its outputs into answers."""
 
-    task: Supervised
+    task: Task
     codec: Codec
     module: nn.Module
     family: str
@@ -98,7 +99,7 @@ class Predictor:
             saved.family,
             saved.temperatures,
             columns,
-            run.recipe.data,
+            _as_in_training(run.recipe.data, codec),
         )
 
     def save(self, run: Run, config: Frozen) -> None:
@@ -172,17 +173,28 @@ class Predictor:
             yield self.answers(examples, tally)
 
     def answers(self, examples: Examples, tally: Tally | None = None) -> pl.DataFrame:
-        """The predictions of typed rows beside their input columns."""
+        """The predictions of typed rows beside their input columns; of documents, what they cost the model."""
+        inputs = examples.frame.drop(ROW)
+        answered = self._costs(examples) if self.codec.documents else self._predictions(examples, tally)
+        for column in [column for column in inputs.columns if column in answered]:
+            inputs = inputs.rename({column: _free(f"{column}_input", [*answered, *inputs.columns])})
+        return pl.DataFrame(answered).hstack(inputs)
+
+    def _predictions(self, examples: Examples, tally: Tally | None) -> dict[str, pl.Series]:
         answered: dict[str, pl.Series] = {}
         outputs = self.outputs(self.codec.encode(examples, with_targets=False, tally=tally))
         single = len(self.codec.targets) == 1
         for name in self.codec.targets:
             columns = self._columns(name, outputs[name], "" if single else f"_{name}")
             answered |= {_free(column, answered): values for column, values in columns.items()}
-        inputs = examples.frame.drop(ROW)
-        for column in [column for column in inputs.columns if column in answered]:
-            inputs = inputs.rename({column: _free(f"{column}_input", [*answered, *inputs.columns])})
-        return pl.DataFrame(answered).hstack(inputs)
+        return answered
+
+    def _costs(self, examples: Examples) -> dict[str, pl.Series]:
+        """Per document: loss, perplexity, bits per byte and number of tokens."""
+        assert self.codec.documents
+        self.codec.require(examples)
+        text = Text(self.codec.documents, examples)
+        return text.per_document(text.costs(self.module)[0])
 
     @torch.inference_mode()
     def outputs(self, store: Store) -> dict[str, Tensor]:
@@ -209,6 +221,8 @@ class Predictor:
 
         What is unusual in the rows, such as a class that training never saw, is counted in `tally`.
         """
+        if self.codec.documents:
+            return [Evidence(self._told(examples))]
         store = self.codec.encode(examples, tally=tally)
         outputs = self.outputs(store)
         places = [examples.origin.place(int(row)) for row in store.rows]
@@ -227,6 +241,13 @@ class Predictor:
             before = self._prediction(name, outputs[name], 1.0) if name in self.temperatures else None
             evidence.append(Evidence(outcome, uncalibrated=before, temperature=self.temperatures.get(name, 1.0)))
         return evidence
+
+    def _told(self, examples: Examples) -> Outcome:
+        """What the documents cost the model."""
+        assert self.codec.documents
+        self.codec.require(examples)
+        text = Text(self.codec.documents, examples)
+        return text.outcome(*text.costs(self.module))
 
     def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:
         """The metrics of labelled files or rows, with 95 % intervals, in the form of report.json.
@@ -270,7 +291,12 @@ class Predictor:
 
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
-        return self.task.modality != "text" or Path(text).exists()
+        return self.task.modality not in ("text", "stream") or Path(text).exists()
+
+
+def _as_in_training(data: DataConfig, codec: Codec) -> DataConfig:
+    """The settings by which further files are read, with what a document of plain text was in training."""
+    return data.model_copy(update={"documents": codec.documents.unit}) if codec.documents else data
 
 
 def _free(name: str, taken: Collection[str]) -> str:

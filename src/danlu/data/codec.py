@@ -10,6 +10,7 @@ import torch
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from torch import Tensor
 
+from danlu.data.corpus import Documents, fit_documents
 from danlu.data.examples import Column, Examples
 from danlu.data.images import Images, fit_images
 from danlu.data.ngrams import Terms, fit_terms
@@ -42,6 +43,7 @@ INPUTS: Mapping[ColumnKind, tuple[str, ...]] = {
     "sequence": ("sequence",),
     "labels": (),
 }
+_WITH_TOKENIZER = ("tokens", "documents")  # parts whose tokenizer is a file of its own
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Codec:
     numbers: Numbers | None = None
     categories: tuple[Category, ...] = ()
     tokens: Tokens | None = None
+    documents: Documents | None = None  # rows are documents, and what is told is their next tokens
     terms: Terms | None = None
     images: Images | None = None
     sequences: Sequences | None = None
@@ -118,6 +121,22 @@ class Codec:
             sequences=sequences,
         )
 
+    @classmethod
+    def of_documents(
+        cls,
+        train: Examples,
+        column: str,
+        config: DataConfig,
+        checkpoint: Checkpoint | None = None,
+        progress: Progress | None = None,
+    ) -> "Codec":
+        """The codec of training rows that are documents, for a model that tells next tokens.
+
+        Raises DanluError where there is no text, or a setting has no use.
+        """
+        documents, said = fit_documents(train.frame, column, config.documents, config.text, checkpoint, progress)
+        return cls(targets={}, inputs={column: "text"}, notes=tuple(said), documents=documents)
+
     def require(self, examples: Examples, with_targets: bool = True) -> None:
         """Raises DanluError where a column that is read is missing."""
         _require(examples, [*self.inputs, *(self.targets if with_targets else ())])
@@ -135,6 +154,8 @@ class Codec:
         """
         self.require(examples, with_targets)
         rows = Rows.of(examples, tally or Tally())
+        if self.documents:
+            return self.documents.stream(examples.frame, rows, progress)
         targets = {}
         if with_targets:
             targets = {name: _encoded_target(t, examples.frame[name], rows) for name, t in self.targets.items()}
@@ -161,12 +182,13 @@ class Codec:
     @property
     def shapes(self) -> Shapes:
         """What a model must know of the tensors."""
+        read = self.tokens or self.documents
         return Shapes(
             numbers=len(self.numbers.features) if self.numbers else 0,
             missing=len(self.numbers.indicators) if self.numbers else 0,
             categories=tuple(category.cardinality for category in self.categories),
-            tokens=self.tokens.size if self.tokens else 0,
-            max_tokens=self.tokens.max_length if self.tokens else 0,
+            tokens=read.size if read else 0,
+            max_tokens=read.max_length if read else 0,
             segments=self.tokens.segments if self.tokens else 0,
             terms=self.terms.size if self.terms else 0,
             image=self.images.shape if self.images else None,
@@ -174,26 +196,29 @@ class Codec:
             image_std=self.images.std if self.images else (),
             sequence=self.sequences.channels if self.sequences else 0,
             max_steps=self.sequences.max_steps if self.sequences else 0,
-            heads={name: target.size for name, target in self.targets.items()},
+            heads=None if self.documents else {name: target.size for name, target in self.targets.items()},
         )
 
     @property
     def tokenizer_json(self) -> str | None:
         """The tokenizer as the text of a `tokenizer.json`, which the tokenizers library reads."""
-        return self.tokens.tokenizer_json if self.tokens else None
+        read = self.tokens or self.documents
+        return read.tokenizer_json if read else None
 
     def to_json(self) -> dict[str, Any]:
         """All that was fitted, but for `tokenizer_json`, which is a file of its own."""
         data = _adapter().dump_python(self, mode="json")
-        if self.tokens:
-            del data["tokens"]["tokenizer_json"]
+        for name in _WITH_TOKENIZER:
+            if data[name]:
+                del data[name]["tokenizer_json"]
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], tokenizer_json: str | None = None) -> "Codec":
         """The codec that `to_json` wrote."""
-        if data.get("tokens"):
-            data = {**data, "tokens": {**data["tokens"], "tokenizer_json": tokenizer_json}}
+        for name in _WITH_TOKENIZER:
+            if data.get(name):
+                data = {**data, name: {**data[name], "tokenizer_json": tokenizer_json}}
         return _adapter().validate_python(data)
 
 

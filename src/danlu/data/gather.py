@@ -10,7 +10,7 @@ import polars as pl
 
 from danlu.data.examples import ROW, BadRow, Origin, SourceFile
 from danlu.data.formats import FORMATS
-from danlu.data.formats.folders import IMAGE_SUFFIXES, TEXT_SUFFIXES, files_below, image_path_flags
+from danlu.data.formats.folders import IMAGE_SUFFIXES, files_below, image_path_flags, text_suffixes
 from danlu.data.formats.table import Ask, Source, Table, refused_if_unreadable
 from danlu.data.sources import sources_of
 from danlu.errors import DanluError
@@ -123,7 +123,8 @@ def _file_digest(path: Path) -> Digest:
 def _folder_digest(source: Source) -> Digest:
     assert source.path is not None
     total, size = hashlib.sha256(), 0
-    for path in files_below(source.path, IMAGE_SUFFIXES if source.format == "images" else TEXT_SUFFIXES):
+    suffixes = IMAGE_SUFFIXES if source.format == "images" else text_suffixes(source.path)
+    for path in files_below(source.path, suffixes):
         sha256, length = _file_digest(path)
         total.update(f"{path.relative_to(source.path).as_posix()}\0{sha256}\n".encode())
         size += length

@@ -47,8 +47,9 @@ class Loader:
             yield from self._dense_batches(self._row_order(epoch), start)
         else:
             order = self._row_order(epoch)
+            store = self.store.shifted(_drawn(self.seed, epoch, stream=2)) if self.shuffle else self.store
             for first, last in self._spans(epoch)[start:]:
-                yield self.store.batch(order[first:last])
+                yield store.batch(order[first:last])
 
     def padding_share(self) -> float:
         """Share of the positions in the batches of epoch 0 that are padding."""
@@ -185,5 +186,9 @@ def _budget_cuts(lengths: Tensor, budget: int) -> list[int]:
 
 
 def _permutation(count: int, seed: int, epoch: int, stream: int) -> Tensor:
-    mixed = np.random.SeedSequence((seed, epoch, stream)).generate_state(1, np.uint64)[0]
-    return torch.randperm(count, generator=torch.Generator().manual_seed(int(mixed)))
+    return torch.randperm(count, generator=torch.Generator().manual_seed(_drawn(seed, epoch, stream)))
+
+
+def _drawn(seed: int, epoch: int, stream: int) -> int:
+    """A random 64-bit number that depends on nothing but its arguments."""
+    return int(np.random.SeedSequence((seed, epoch, stream)).generate_state(1, np.uint64)[0])

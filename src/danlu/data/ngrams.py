@@ -101,12 +101,12 @@ def fit_terms(
     frame: pl.DataFrame, columns: tuple[str, ...], config: TextConfig, progress: Progress | None = None
 ) -> tuple[Terms, list[Note]]:
     """The most frequent n-grams of the training rows, and what was chosen. Raises DanluError where there are none."""
-    texts = _texts(frame, columns, config.lowercase)
+    texts = _texts(frame, columns, config.lowercase is not False)
     parts = _suitable_parts(texts)
     least = 2 if len(texts) >= 100 else 1
     most = (config.vocab_size or _MAX_TERMS) // len(parts)
     fitted = tuple(_fitted(part, texts, least, most, progress) for part in parts)
-    terms = Terms(columns, config.lowercase, len(texts), fitted)
+    terms = Terms(columns, config.lowercase is not False, len(texts), fitted)
     if not terms.size:
         raise DanluError("codec.no_words", column=", ".join(columns))
     kinds = "+".join(f"{part.analyzer} {part.shortest}-{part.longest}" for part in parts)

@@ -42,7 +42,8 @@ class _Wish:
         """How cells are read: as they are written where the kind is known and is no number."""
         kinds = {name: column.kind for name, column in (self.columns or {}).items()} | self.config.columns
         as_text = frozenset(name for name, kind in kinds.items() if kind not in ("number", "ignore"))
-        return Ask(self.config.delimiter, self.config.encoding, self.config.missing, as_text)
+        config = self.config
+        return Ask(config.delimiter, config.encoding, config.missing, as_text, config.documents)
 
 
 def read(

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from danlu.data.formats import TABLE_SUFFIXES, format_of, format_of_text, hub, idx, plain_suffix, samples
-from danlu.data.formats.folders import IMAGE_SUFFIXES, SPLIT_NAMES, TEXT_SUFFIXES, files_below
+from danlu.data.formats.folders import IMAGE_SUFFIXES, SPLIT_NAMES, files_below, text_suffixes
 from danlu.data.formats.table import Source
 from danlu.errors import DanluError
 from danlu.recipe import DataConfig
@@ -94,7 +94,7 @@ def _sources_in(folder: Path) -> list[Source]:
         return [_source(path) for path in pairs or tables]
     if files_below(folder, IMAGE_SUFFIXES):
         return [Source(str(folder), "images", folder)]
-    if files_below(folder, TEXT_SUFFIXES):
+    if files_below(folder, text_suffixes(folder)):
         return [Source(str(folder), "texts", folder)]
     raise DanluError("data.empty_folder", folder=str(folder))
 

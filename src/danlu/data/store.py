@@ -4,13 +4,13 @@ A Store maps input names to feeds; a feed gives the tensors of any rows. The nam
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-Modality = Literal["table", "text", "image", "sequence"]  # what the rows of a task mostly are
+Modality = Literal["table", "text", "image", "sequence", "stream"]  # what the rows of a task mostly are
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Shapes:
     numbers     (B, numbers) float32, standardised, 0 where missing
     missing     (B, missing) float32, 1 where a number is missing (only columns that had gaps in training)
     categories  (B, len(categories)) int64, each below its cardinality; 0 is "never seen", 1 is "missing"
-    tokens      (B, T) int64 below `tokens`, 0 pads; with tokens_length (B,) int64
+    tokens      (B, T) int64 below `tokens`, 0 pads; with tokens_length (B,) int64. Of a stream: without length, and
+                with documents (B, T) int64, the document of each position, where a row holds several
     segments    (B, T) int64 below `segments`: which text of a pair a token is of; with segments_length (B,) int64
     terms       (N,) int64 below `terms`, with terms_weight (N,) float32 and terms_offset (B,) int64: the weighted
                 bag of n-grams of each row, as `nn.EmbeddingBag` takes it
@@ -41,7 +42,7 @@ class Shapes:
     image_std: tuple[float, ...] = ()
     sequence: int = 0
     max_steps: int = 0
-    heads: Mapping[str, int] | None = None  # target name → number of outputs
+    heads: Mapping[str, int] | None = None  # target name → number of outputs; None: the model tells next tokens
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,11 @@ class Dense:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of unequal length: row i is values[offsets[i]:offsets[i + 1]]; padded with 0 to the batch's longest."""
+    """Rows of unequal length: row i is values[offsets[i]:offsets[i + 1]]; padded to the batch's longest."""
 
     values: Tensor  # (total, ...)
     offsets: Tensor  # (N + 1,) int64
+    padding: int = 0
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -108,11 +110,11 @@ class Ragged:
         place = (start[:, None] + steps).masked_fill(~inside, 0)
         if len(self.values) == 0:
             return {
-                name: self.values.new_zeros(*place.shape, *self.values.shape[1:]),
+                name: self.values.new_full((*place.shape, *self.values.shape[1:]), self.padding),
                 f"{name}_length": length,
             }
         values = self.values[place]
-        values = values * inside.view(*inside.shape, *[1] * (values.ndim - 2)).to(values.dtype)
+        values = values.masked_fill(~inside.view(*inside.shape, *[1] * (values.ndim - 2)), self.padding)
         return {name: values, f"{name}_length": length}
 
 
@@ -137,12 +139,77 @@ class Bags:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """Documents one behind the other, cut into rows of `width` tokens, each told from what stands before it.
+
+    Position p is to tell tokens[p] and is given tokens[p - 1], or `end` where a document begins; every position is in
+    one row. The first row begins at `shift`, the last goes round to the beginning.
+    """
+
+    tokens: Tensor  # (total,) int32
+    offsets: Tensor  # (D + 1,) int64: where each document begins
+    end: int  # the token that closes a document
+    width: int
+    shift: int = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.tokens) // self.width)
+
+    def take(self, name: str, index: Tensor) -> dict[str, Tensor]:
+        """{name: (B, T) the token before each position}, with documents (B, T) where a row holds several."""
+        place = self._places(index) % len(self.tokens)
+        document = torch.searchsorted(self.offsets, place, right=True) - 1
+        before = self.tokens[(place - 1).clamp(min=0)].long()
+        taken = {name: before.masked_fill(place == self.offsets[document], self.end)}
+        if (document != document[:, :1]).any():
+            taken["documents"] = document
+        return taken
+
+    def told(self, index: Tensor) -> Tensor:
+        """(B, T) int64: the token to tell at each position; -1 behind the last row's end."""
+        place = self._places(index)
+        tokens = self.tokens[place % len(self.tokens)].long()
+        return tokens.masked_fill(place >= len(self.tokens) + self.shift, -1)
+
+    def first_documents(self) -> Tensor:
+        """(N,): the document in which each row begins."""
+        begins = torch.arange(len(self)) * self.width
+        return torch.searchsorted(self.offsets, begins, right=True) - 1
+
+    def shifted(self, by: int) -> "Stream":
+        """The same documents, cut at other places."""
+        return replace(self, shift=by % self.width)
+
+    def _places(self, index: Tensor) -> Tensor:
+        return self.shift + index[:, None] * self.width + torch.arange(self.width)
+
+
+@dataclass(frozen=True)
+class NextTokens:
+    """What a stream's rows are to tell."""
+
+    stream: Stream
+
+    def __len__(self) -> int:
+        return len(self.stream)
+
+    def take(self, name: str, index: Tensor) -> dict[str, Tensor]:
+        """{name: (B, T)}, -1 where there is nothing to tell."""
+        return {name: self.stream.told(index)}
+
+    def shifted(self, by: int) -> "NextTokens":
+        """Of the stream cut at other places."""
+        return NextTokens(self.stream.shifted(by))
+
+
+@dataclass(frozen=True)
 class Store:
     """Encoded inputs, targets and row positions of a set of rows."""
 
     feeds: Mapping[str, Feed]
     targets: Mapping[str, Tensor]  # (N,) int64 class · (N, classes) float32 labels · (N,) float32 number
     rows: Tensor  # (N,) int64
+    by_position: Mapping[str, Feed] = field(default_factory=dict)  # targets of each position, -1 where there is none
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -152,7 +219,19 @@ class Store:
         inputs: dict[str, Tensor] = {}
         for name, feed in self.feeds.items():
             inputs |= feed.take(name, index)
-        return Batch(inputs, {k: v.index_select(0, index) for k, v in self.targets.items()}, self.rows[index])
+        targets = {k: v.index_select(0, index) for k, v in self.targets.items()}
+        targets |= {name: feed.take(name, index)[name] for name, feed in self.by_position.items()}
+        return Batch(inputs, targets, self.rows[index])
+
+    def shifted(self, by: int) -> "Store":
+        """The same rows; those of a stream cut at other places."""
+        if not self.by_position:
+            return self
+        feeds, told = (
+            {name: feed.shifted(by) if isinstance(feed, Stream | NextTokens) else feed for name, feed in part.items()}
+            for part in (self.feeds, self.by_position)
+        )
+        return replace(self, feeds=feeds, by_position=told)
 
     @property
     def lengths(self) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -22,7 +22,7 @@ from danlu.events import Progress
 from danlu.recipe import TextConfig
 from danlu.words import Note
 
-TokenKind = Literal["word", "char", "bpe"]
+TokenKind = Literal["word", "char", "bpe", "wordpiece", "unigram"]
 PRETRAINED = "pretrained"
 TokenIds = npt.NDArray[np.int64]
 
@@ -34,8 +34,14 @@ _IDEOGRAPHS = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _LETTERS = rf"[\w&&[^{_IDEOGRAPHS}]]+"
 WORD = rf"[{_IDEOGRAPHS}]|{_LETTERS}(?:['’]{_LETTERS})*|[^\w\s]"
 
-_VOCAB_SIZE: dict[TokenKind, int] = {"word": 30_000, "char": 10_000, "bpe": 8_000}
-_LONGEST: dict[TokenKind, int] = {"word": 512, "char": 1024, "bpe": 512}
+_VOCAB_SIZE: dict[TokenKind, int] = {"word": 30_000, "char": 10_000, "bpe": 8_000, "wordpiece": 8_000, "unigram": 8_000}
+_LONGEST: dict[TokenKind, int] = {"word": 512, "char": 1024, "bpe": 512, "wordpiece": 512, "unigram": 512}
+_MODELS: dict[TokenKind, Callable[[], Any]] = {
+    "word": lambda: models.WordLevel(unk_token=SPECIAL[UNKNOWN]),
+    "char": lambda: models.WordLevel(unk_token=SPECIAL[UNKNOWN]),
+    "wordpiece": lambda: models.WordPiece(unk_token=SPECIAL[UNKNOWN]),
+    "unigram": models.Unigram,
+}
 _SMALLEST_BPE = 256 + len(SPECIAL)
 _SAMPLE = 2000  # texts that are looked at to choose
 _LENGTHS = 10_000  # texts whose length is looked at, where longer ones may be cut
@@ -206,16 +212,20 @@ def _trained(kind: TokenKind, texts: Sequence[list[str]], config: TextConfig) ->
     if kind == "bpe" and size < _SMALLEST_BPE:
         raise DanluError("codec.vocab_too_small", got=size, needed=_SMALLEST_BPE)
     tokenizer = _untrained(kind, config.lowercase is not False)
-    trainer: trainers.BpeTrainer | trainers.WordLevelTrainer
-    if kind == "bpe":
-        trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
-        trainer.initial_alphabet = pre_tokenizers.ByteLevel.alphabet()
-    else:
-        trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
-    trainer.min_frequency = 2
     tokenizer.encode_special_tokens = True
+    trainer = _trainer(kind, {"vocab_size": size, "special_tokens": SPECIAL, "show_progress": False})
     tokenizer.train_from_iterator((text for column in texts for text in column), trainer)
     return tokenizer
+
+
+def _trainer(kind: TokenKind, settings: dict[str, Any]) -> Any:
+    if kind == "unigram":
+        return trainers.UnigramTrainer(unk_token=SPECIAL[UNKNOWN], **settings)
+    if kind == "bpe":
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        return trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **settings)
+    trained = trainers.WordPieceTrainer if kind == "wordpiece" else trainers.WordLevelTrainer
+    return trained(min_frequency=2, **settings)
 
 
 def _untrained(kind: TokenKind, lowercase: bool) -> Tokenizer:
@@ -224,8 +234,8 @@ def _untrained(kind: TokenKind, lowercase: bool) -> Tokenizer:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
     else:
-        tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNKNOWN]))
-        pattern = WORD if kind == "word" else r"\S"
+        tokenizer = Tokenizer(_MODELS[kind]())
+        pattern = r"\S" if kind == "char" else WORD
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
     folding = [normalizers.NFKC()] + ([normalizers.Lowercase()] if lowercase else [])
     tokenizer.normalizer = normalizers.Sequence(folding)

@@ -19,8 +19,15 @@ PIPELINE_TAGS = (
     "tabular-regression",
     "text-classification",
     "image-classification",
+    "text-generation",
 )
 NAMED = 20  # columns or classes that are listed by name
+GENERATING = """```python
+import danlu
+
+model = danlu.load(".")  # the folder of this file
+print(model.generate("Once"))
+```"""
 LOADING = """```python
 import danlu
 
@@ -74,6 +81,8 @@ def _verdict(target: Target, voice: Voice) -> str:
 def _use(report: Report, voice: Voice) -> list[str]:
     said = []
     for target in report["targets"]:
+        if target["kind"] == "text":
+            return [_plain(voice.say("card_continues")), GENERATING]
         if target["kind"] == "number":
             said.append(voice.say("card_predicts_number", name=target["name"]))
         else:

@@ -12,7 +12,7 @@ Version 1. Notes are {code, fields, text}, so that the report can be said in eit
     cv           null or {how, targets: {name: {folds: [{metric: value}], mean, std}}}
     timing       {what: seconds}   memory_bytes   environment {…}
     targets      [{
-        name   kind (class | labels | number)   classes   rows   headline (metric)
+        name   kind (class | labels | number | text)   classes   rows   headline (metric)
         verdict      [note]: the headline first
         metrics      {metric: value}               intervals   {metric: [low, high]} (95 %)
         baselines    [{name, metrics, intervals, rows, available, fit_s, headline [ours, theirs], advantage [low, high],
@@ -23,6 +23,7 @@ Version 1. Notes are {code, fields, text}, so that the report can be said in eit
         roc          [{class, area, x, y}]         pr          the same: the classes of least area
         residuals    null or {points: [[true, predicted]], edges, counts}
         mistakes     see danlu.evaluation.mistakes
+        samples      [{prompt, text, true}]: of a language model, test text continued, and how it really goes on
     }]
 """
 
@@ -60,6 +61,7 @@ CURVES = 6  # classes whose ROC and precision-recall curves are drawn
 CURVE_POINTS = 120
 RESIDUALS = 1500
 RESIDUAL_BINS = 31
+CHANCES = ("class", "labels")  # kinds of which a model gives probabilities
 RECORDS = 400  # lines of metrics.jsonl that are kept
 
 
@@ -74,6 +76,7 @@ class Evidence:
     baselines: Sequence[Baseline] = ()
     uncalibrated: np.ndarray | None = None
     temperature: float = 1.0
+    samples: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ def judged(
         "pr": _curves(outcome, _recall_first, average_precision),
         "residuals": _residuals(outcome),
         "mistakes": worst(outcome, columns),
+        "samples": [dict(sample) for sample in evidence.samples],
     }
 
 
@@ -177,6 +181,7 @@ def cross_validation(folds: Sequence[Mapping[str, Mapping[str, float]]], how: No
 def _nothing_measured() -> dict[str, Any]:
     verdict = [Note("evaluate.no_rows").to_json()]
     empty: dict[str, Any] = {
+        "samples": [],
         "baselines": [],
         "per_class": [],
         "confusion": [],
@@ -233,7 +238,7 @@ def _compared(
 
 def _calibration(evidence: Evidence) -> dict[str, Any] | None:
     outcome = evidence.outcome
-    if outcome.kind == "number":
+    if outcome.kind not in CHANCES:
         return None
     after = _reliability(outcome)
     before = after if evidence.uncalibrated is None else _reliability(outcome.predicted(evidence.uncalibrated))
@@ -247,7 +252,7 @@ def _reliability(outcome: Outcome) -> dict[str, Any]:
 
 
 def _per_class(outcome: Outcome) -> list[dict[str, Any]]:
-    if outcome.kind == "number":
+    if outcome.kind not in CHANCES:
         return []
     c = class_counts(outcome)
     columns = zip(outcome.classes, c.precision, c.recall, c.f1, c.actual, c.answered, strict=True)
@@ -277,7 +282,7 @@ def _curves(
     area: Callable[[np.ndarray, np.ndarray], float],
 ) -> list[dict[str, Any]]:
     """The curves of the classes of least area, those least first."""
-    if outcome.kind == "number":
+    if outcome.kind not in CHANCES:
         return []
     pairs = one_against_rest(outcome)
     areas = {k: area(*pair) for k, pair in pairs.items()}

@@ -16,11 +16,13 @@ Values = dict[str, np.ndarray]  # metric → (B,)
 
 LOWER_IS_BETTER = frozenset(
     {"log_loss", "brier", "ece", "hamming_loss", "mae", "rmse", "median_absolute_error", "mape"}
+    | {"bits_per_byte", "perplexity", "loss"}
 )
 HEADLINE: Mapping[str, str] = {
     "class": "accuracy",
     "labels": "f1_micro",
     "number": "mae",
+    "text": "bits_per_byte",
 }  # what the verdict rests on
 MAIN: Mapping[str, tuple[str, ...]] = {  # what is shown first, in this order
     "class": (
@@ -29,6 +31,7 @@ MAIN: Mapping[str, tuple[str, ...]] = {  # what is shown first, in this order
     ),
     "labels": ("f1_micro", "f1_macro", "subset_accuracy", "roc_auc_macro", "pr_auc_macro", "log_loss", "ece"),
     "number": ("mae", "rmse", "r2", "median_absolute_error", "mape"),
+    "text": ("bits_per_byte", "perplexity", "loss", "accuracy"),
 }
 BINS = 15
 
@@ -54,6 +57,8 @@ def statistics(outcome: Outcome) -> list[Statistic]:
         return [_class_decisions(outcome), _class_probabilities(outcome), _ranking(outcome)]
     if outcome.kind == "labels":
         return [_label_decisions(outcome), _label_probabilities(outcome), _ranking(outcome)]
+    if outcome.kind == "text":
+        return [_text_costs(outcome)]
     return [_number_errors(outcome), _median_error(outcome)]
 
 
@@ -282,6 +287,22 @@ def _cumulated(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> 
     ordered = weights[:, order]
     true = np.cumsum(ordered * positive[order], axis=1)[:, last]
     return true, np.cumsum(ordered, axis=1)[:, last] - true
+
+
+def _text_costs(outcome: Outcome) -> Statistic:
+    """Cost per token and per byte (a bit is ln 2 nats), and the share of tokens told right."""
+
+    def of(weights: np.ndarray) -> Values:
+        tokens, size = (weights @ outcome.truth).T
+        nats, right = (weights @ outcome.prediction).T
+        return {
+            "bits_per_byte": nats / np.log(2) / size,
+            "perplexity": np.exp(nats / tokens),
+            "loss": nats / tokens,
+            "accuracy": right / tokens,
+        }
+
+    return Statistic(of)
 
 
 def _number_errors(outcome: Outcome) -> Statistic:

@@ -17,7 +17,10 @@ def worst(outcome: Outcome, columns: Mapping[str, Column]) -> list[dict[str, Any
 
     class: {place, truth, answer, claimed, truth_claimed, inputs}; a truth never seen in training is null.
     labels: {place, truth, answer, missed, wrong, inputs}, lists of labels. number: {place, truth, answer, inputs}.
+    A text's cost is no answer: of texts none are.
     """
+    if outcome.kind == "text":
+        return []
     badness = _badness(outcome)
     order = [i for i in np.argsort(-badness, kind="stable")[:SHOWN].tolist() if badness[i] > 0]
     kinds = {name: column.kind for name, column in columns.items()}

@@ -32,6 +32,9 @@ def target_sections(target: Target, voice: Voice) -> Iterator[tuple[str, list[Ma
     if not target["rows"]:
         return
     yield "results", [_comparison(target, voice), *_metrics(target, voice)]
+    if target["kind"] == "text":
+        yield "samples", _samples(target, voice)
+        return
     if target["kind"] == "number":
         yield "residuals", [_residuals(target, voice), *_mistakes(target, voice)]
         return
@@ -134,6 +137,22 @@ def _trained_on(baseline: Mapping[str, Any], voice: Voice) -> str:
     return voice.say(
         "baseline_rows", name=name[:1].upper() + name[1:], seconds=voice.duration(baseline["fit_s"]), **counts
     )
+
+
+def _samples(target: Target, voice: Voice) -> list[Markup]:
+    """Beginnings of test text, how the model goes on and how the text does."""
+    if not target["samples"]:
+        return [tag("p", voice.say("no_samples"))]
+    cards = [
+        tag(
+            "figure",
+            tag("pre", sample["prompt"], tag("b", sample["text"])),
+            folded(voice.say("truly"), tag("pre", sample["true"])),
+            class_="sample",
+        )
+        for sample in target["samples"]
+    ]
+    return [tag("p", voice.say("samples_how"), class_="how"), *cards]
 
 
 def _confusion(target: Target, voice: Voice) -> Markup:

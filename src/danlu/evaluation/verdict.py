@@ -40,7 +40,7 @@ def calibration_note(calibration: Mapping[str, Any]) -> Note:
 
 def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]]) -> Note:
     metrics, name = measured["metrics"], HEADLINE[outcome.kind]
-    said = number if outcome.kind == "number" else percent
+    said = number if outcome.kind in ("number", "text") else percent
     fields: dict[str, Any] = {
         "rows": f"{len(outcome):,}",
         "value": said(metrics[name]),
@@ -49,6 +49,9 @@ def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence
     }
     if outcome.kind == "labels":
         fields |= {part: percent(metrics[f"{part}_micro"]) for part in ("precision", "recall")}
+    if outcome.kind == "text":
+        size, tokens = outcome.truth[:, 1].sum(), outcome.truth[:, 0].sum()
+        fields |= {"bytes": f"{size:,.0f}", "tokens": f"{tokens:,.0f}", "perplexity": number(metrics["perplexity"])}
     if outcome.kind == "number" and metrics.get("r2", -1) > 0:
         return Note("evaluate.headline_number_r2", **fields, r2=percent(metrics["r2"]))
     return Note(f"evaluate.headline_{outcome.kind}", **fields)
@@ -76,7 +79,7 @@ def _against_constant(baseline: Mapping[str, Any], outcome: Outcome, measured: M
     if low > RANKS_WELL:
         return Note("evaluate.only_ranks", rival=rival, roc_auc=number(roc_auc))
     ours, theirs = baseline["headline"]
-    better = ours < theirs if outcome.kind == "number" else ours > theirs
+    better = ours < theirs if outcome.kind in ("number", "text") else ours > theirs
     known = len(outcome) >= FEW_ROWS and not better
     return Note("evaluate.constant_as_good" if known else "evaluate.constant_level", rival=rival)
 

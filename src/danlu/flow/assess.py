@@ -5,10 +5,13 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from danlu.data.codec import Codec
 from danlu.data.tally import Tally
-from danlu.evaluation.baseline import classical, trivial
+from danlu.evaluation.baseline import Baseline, classical, trivial
 from danlu.evaluation.card import card
 from danlu.evaluation.judge import About, Evidence, evaluation
+from danlu.evaluation.language import Text, rivals
+from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.report import html
 from danlu.evaluation.summary import summary
 from danlu.events import Event, Progress, Told, during
@@ -64,7 +67,7 @@ def assessed(
     for note in summary(report):
         yield Told(note, "result")
     yield Told(Note("flow.report", path=str(run.report_html)), "result")
-    yield Told(Note("flow.use_it", folder=str(run.folder)), "result")
+    yield Told(Note(material.task.usage, folder=str(run.folder)), "result")
     return report
 
 
@@ -82,12 +85,26 @@ def evidence_of(
     progress(Note("flow.evaluating"), 0, 0)
     evidence = []
     for found in predictor.evidence(material.test, tally):
-        target = predictor.codec.targets[found.outcome.target]
-        truth = target.truth(target.encode(material.train.frame[target.name]))
-        baselines = [trivial(truth, found.outcome)] if len(found.outcome) else []
-        if recipe.evaluate.baseline and len(found.outcome):
-            progress(Note("flow.baseline"), 0, 0)
-            rival = classical(material.train, truth, found.outcome, recipe.seed)
-            baselines += [rival] if rival else []
-        evidence.append(replace(found, baselines=baselines))
+        progress(Note("flow.baseline"), 0, 0)
+        compared = _text_rivals if found.outcome.kind == "text" else _rivals
+        evidence.append(replace(found, baselines=compared(recipe, material, predictor.codec, found.outcome)))
     return evidence
+
+
+def _rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) -> list[Baseline]:
+    """The constant answer, and a classical model where the recipe wants one."""
+    if not len(outcome):
+        return []
+    target = codec.targets[outcome.target]
+    truth = target.truth(target.encode(material.train.frame[target.name]))
+    rival = classical(material.train, truth, outcome, recipe.seed) if recipe.evaluate.baseline else None
+    return [trivial(truth, outcome), *([rival] if rival else [])]
+
+
+def _text_rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) -> list[Baseline]:
+    """Single tokens; n-grams and compression where the recipe wants them."""
+    if not len(outcome):
+        return []
+    assert codec.documents
+    every = rivals(Text(codec.documents, material.train), Text(codec.documents, material.test))
+    return list(every) if recipe.evaluate.baseline else [next(every)]

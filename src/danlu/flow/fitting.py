@@ -34,9 +34,9 @@ def calibrated_predictor(recipe: Recipe, material: Material, prepared: Prepared)
         family=prepared.family,
         temperatures={},
         columns=material.whole.columns,
-        data=recipe.data,
+        data=material.data,
     )
-    if not recipe.evaluate.calibrate or not len(prepared.validation):
+    if not recipe.evaluate.calibrate or not material.targets or not len(prepared.validation):
         return predictor
     outputs = predictor.outputs(prepared.validation)
     temperatures = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from danlu.data.checks import Finding, check
+from danlu.data.documents import are_few, cut_in_parts, is_plain_text, of_documents, with_documents
 from danlu.data.examples import Examples
 from danlu.data.kinds import infer_target, infer_task
 from danlu.data.read import given_splits, read
@@ -12,7 +13,7 @@ from danlu.data.split import drop_duplicates, labelled, split, without_overlap
 from danlu.errors import DanluError
 from danlu.events import Event, Progress, Told, during
 from danlu.recipe import DataConfig, Recipe
-from danlu.tasks import Supervised, task_named
+from danlu.tasks import Task, task_named
 from danlu.words import Note
 
 
@@ -20,7 +21,8 @@ from danlu.words import Note
 class Material:
     """The rows of a run, divided, with what they are for and what was found in them."""
 
-    task: Supervised
+    task: Task
+    data: DataConfig  # with what was derived for reading further files alike
     targets: tuple[str, ...]
     train: Examples
     validation: Examples
@@ -46,18 +48,14 @@ class Material:
 def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, None, Material]:
     """Read (unless `rows` are given), infer, divide and check, telling each inference with its reason."""
     recipe = recipe.model_copy(update={"data": given_splits(recipe.data)})
+    wanted, notes = _wanted_before_reading(recipe)
+    if wanted and wanted.goal is None:
+        data, why = with_documents(recipe.data)
+        recipe, notes = recipe.model_copy(update={"data": data}), [*notes, *why]
     if rows is None:
         rows = yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task))
-    examples = rows
-    targets, why_target = infer_target(examples.columns, examples.frame, recipe.data)
-    notes = [why_target]
-    if recipe.task:
-        task = task_named(recipe.task)
-        _refuse_other_inputs(task, targets, examples)
-    else:
-        name, why_task = infer_task(examples.columns, targets, examples.frame)
-        task = task_named(name)
-        notes.append(why_task)
+    task, targets, examples, why = _purpose(wanted, rows, recipe.data)
+    notes += why
     material = yield from during(lambda progress: _divided(recipe, task, targets, examples, notes, progress))
     for note in material.notes:
         yield Told(note)
@@ -66,7 +64,30 @@ def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, N
     return material
 
 
-def _refuse_other_inputs(task: Supervised, targets: tuple[str, ...], examples: Examples) -> None:
+def _wanted_before_reading(recipe: Recipe) -> tuple[Task | None, list[Note]]:
+    """The task that the recipe names, or that files of nothing but text call for; None where rows must be seen."""
+    if recipe.task:
+        return task_named(recipe.task), []
+    if is_plain_text(recipe.data):
+        return task_named("text-generation"), [Note("corpus.task")]
+    return None, []
+
+
+def _purpose(
+    wanted: Task | None, rows: Examples, data: DataConfig
+) -> tuple[Task, tuple[str, ...], Examples, list[Note]]:
+    """The task, its targets, the rows as it takes them, and why."""
+    if wanted and wanted.goal is None:
+        return wanted, (), of_documents(rows), []
+    targets, why_target = infer_target(rows.columns, rows.frame, data)
+    if wanted:
+        _refuse_other_inputs(wanted, targets, rows)
+        return wanted, targets, rows, [why_target]
+    name, why_task = infer_task(rows.columns, targets, rows.frame)
+    return task_named(name), targets, rows, [why_target, why_task]
+
+
+def _refuse_other_inputs(task: Task, targets: tuple[str, ...], examples: Examples) -> None:
     """DanluError where a task of texts, images or sequences has no such column."""
     inputs = [column for column in examples.columns.values() if column.name not in targets]
     if task.modality != "table" and task.modality not in {column.kind for column in inputs}:
@@ -77,7 +98,7 @@ def _refuse_other_inputs(task: Supervised, targets: tuple[str, ...], examples: E
 
 def _divided(
     recipe: Recipe,
-    task: Supervised,
+    task: Task,
     targets: tuple[str, ...],
     examples: Examples,
     notes: list[Note],
@@ -90,8 +111,12 @@ def _divided(
     validation, about_validation = _given(data.validation_files, data, targets, examples, progress)
     test, about_test = _given(data.test_files, data, targets, examples, progress)
     given = {name: 0.0 for name, rows in (("validation", validation), ("test", test)) if rows is not None}
-    stratify = stratified_on(task, targets, examples, data)
-    parts = split(examples, targets, data.split.model_copy(update=given), recipe.seed, stratify)
+    shares = data.split.model_copy(update=given)
+    if task.goal is None and are_few(examples, shares):
+        _refuse_folds(recipe, examples)
+        examples, parts = cut_in_parts(examples, shares)
+    else:
+        parts = split(examples, targets, shares, recipe.seed, stratified_on(task, targets, examples, data))
     train, overlaps = examples.take(parts.train), []
     for other in (validation, test):
         if other is not None:
@@ -104,6 +129,7 @@ def _divided(
     counts = Note("flow.rows", train=len(train), validation=len(validation), test=len(test))
     return Material(
         task=task,
+        data=data,
         targets=targets,
         train=train,
         validation=validation,
@@ -112,6 +138,12 @@ def _divided(
         findings=tuple(check(examples, targets, classification, parts, progress)),
         notes=(*notes, *dropped, *about_validation, *about_test, *parts.notes, *(o for o in overlaps if o), counts),
     )
+
+
+def _refuse_folds(recipe: Recipe, examples: Examples) -> None:
+    """DanluError where folds are wanted of texts that are too few to be divided whole."""
+    if recipe.evaluate.cv:
+        raise DanluError("corpus.no_folds", count=len(examples))
 
 
 def _given(
@@ -127,7 +159,7 @@ def _given(
     return rows, [unlabelled] if unlabelled else []
 
 
-def stratified_on(task: Supervised, targets: tuple[str, ...], examples: Examples, data: DataConfig) -> str | None:
+def stratified_on(task: Task, targets: tuple[str, ...], examples: Examples, data: DataConfig) -> str | None:
     """The column whose classes every side has the same share of; several labels in a row are no class."""
     one_class = task.goal == "classification" and examples.columns[targets[0]].kind != "labels"
     return targets[0] if one_class and data.split.stratify else None

@@ -21,7 +21,6 @@ from danlu.models.choose import choose
 from danlu.models.pretrained import Pretrained, fine_tuning
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
-from danlu.tasks.supervised import metrics_of
 from danlu.training.loop import Augment
 from danlu.training.machine import device_of, native_bfloat16, step_flops_per_row
 from danlu.training.plan import Plan, plan_of
@@ -62,17 +61,8 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
     begin = _pretrained(recipe)
     family_name, why = (begin.family, []) if begin else _family_name(recipe, material)
     family = models.family_for(family_name, task.modality)
-    codec = Codec.fit(
-        train,
-        material.targets,
-        task.goal,
-        family.reads,
-        task.modality,
-        recipe.data,
-        progress,
-        robust=family.robust,
-        checkpoint=begin.tokenizer if begin else None,
-    )
+    tokenizer = begin.tokenizer if begin else None
+    codec = task.codec(train, material.targets, family, material.data, tokenizer, progress)
     codec.require(material.test)
     tally = Tally()
     store = codec.encode(train, progress=progress, tally=tally)
@@ -95,7 +85,7 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
         validation_rows=len(validation),
         batches_of=lambda size, tokens: Loader(store, size, tokens, recipe.seed).steps_per_epoch,
         flops_per_row=flops,
-        metrics=metrics_of(codec.targets),
+        metrics=task.metrics(codec.targets),
         device=device,
         seed=recipe.seed,
         native_bfloat16=native_bfloat16(device),

@@ -14,6 +14,8 @@ def choose(modality: Modality, rows: int) -> tuple[str, Note]:
         return "mlp", Note("models.why_mlp", rows=rows)
     if modality == "text":
         return "linear", Note("models.why_linear", rows=rows)
+    if modality == "stream":
+        return "llama", Note("models.why_llama")
     if modality == "sequence":
         return "cnn", Note("models.why_cnn_sequence")
     if torch.cuda.is_available() and rows >= RESNET_IMAGES:

@@ -164,7 +164,7 @@ def _family(config: type[LlamaConfig], layout: Layout) -> Family:
         name=name,
         summary=f"models.{name}",
         config=config,
-        reads={"text": ("tokens",)},
+        reads={"text": ("tokens",), "stream": ("tokens",)},
         build=causal.build,
         fields=causal.fields,
         training=causal.training,

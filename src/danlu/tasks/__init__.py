@@ -3,9 +3,11 @@
 import difflib
 
 from danlu.errors import DanluError
-from danlu.tasks.supervised import Objective, Supervised
+from danlu.tasks.supervised import Supervised
+from danlu.tasks.task import Objective, Task
+from danlu.tasks.text_generation import TextGeneration
 
-TASKS: dict[str, Supervised] = {
+TASKS: dict[str, Task] = {
     "tabular-classification": Supervised("tabular-classification", "table", "classification"),
     "tabular-regression": Supervised("tabular-regression", "table", "regression"),
     "text-classification": Supervised("text-classification", "text", "classification"),
@@ -14,12 +16,13 @@ TASKS: dict[str, Supervised] = {
     "image-regression": Supervised("image-regression", "image", "regression"),
     "sequence-classification": Supervised("sequence-classification", "sequence", "classification"),
     "sequence-regression": Supervised("sequence-regression", "sequence", "regression"),
+    "text-generation": TextGeneration(),
 }
 
-__all__ = ["TASKS", "Objective", "Supervised", "task_named"]
+__all__ = ["TASKS", "Objective", "Supervised", "Task", "TextGeneration", "task_named"]
 
 
-def task_named(name: str) -> Supervised:
+def task_named(name: str) -> Task:
     """The task of that name; DanluError with the nearest names where there is none."""
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.4) or list(TASKS)

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from danlu.data.store import Batch
-from danlu.data.targets import Target
+from danlu.data.codec import Codec
+from danlu.data.examples import Examples
+from danlu.data.store import Batch, Modality
+from danlu.data.targets import Goal, Target
+from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
-from danlu.recipe import TrainConfig
+from danlu.events import Progress
+from danlu.models.family import Family
+from danlu.recipe import DataConfig, TrainConfig
 from danlu.tasks import heads
-
-Modality = Literal["table", "text", "image", "sequence"]
-Goal = Literal["classification", "regression"]
-SumCount = tuple[Tensor, Tensor]  # sum over rows, weight of the rows
+from danlu.tasks.task import SumCount
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,34 @@ class Supervised:
     name: str
     modality: Modality
     goal: Goal
+    usage: ClassVar[str] = "flow.use_it"
+
+    def codec(
+        self,
+        train: Examples,
+        targets: tuple[str, ...],
+        family: Family,
+        config: DataConfig,
+        checkpoint: Checkpoint | None,
+        progress: Progress | None,
+    ) -> Codec:
+        """The targets, and the columns that the family reads."""
+        reads, robust = family.reads, family.robust
+        return Codec.fit(
+            train,
+            targets,
+            self.goal,
+            reads,
+            self.modality,
+            config,
+            progress,
+            robust=robust,
+            checkpoint=checkpoint,
+        )
+
+    def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:
+        """The loss, accuracy where there are classes, rmse where there are numbers."""
+        return metrics_of(targets)
 
     def objective(
         self, targets: Mapping[str, Target], config: TrainConfig, counts: Mapping[str, Tensor]

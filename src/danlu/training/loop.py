@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from danlu.data.loader import Loader, evaluation_batches
 from danlu.data.store import Batch, Store
 from danlu.errors import DanluError
-from danlu.tasks.supervised import LOWER_IS_BETTER, Objective, finished
+from danlu.tasks.supervised import LOWER_IS_BETTER, finished
+from danlu.tasks.task import Objective
 from danlu.training import optim
 from danlu.training.checkpoint import Checkpoints, packed, unpacked
 from danlu.training.plan import Plan
@@ -129,7 +130,7 @@ def validate(training: Training, device: torch.device) -> dict[str, float]:
         return {}
     training.model.eval()
     sums: dict[str, tuple[float, float]] = {}
-    for _, batch in evaluation_batches(training.validation, _evaluation_rows(training.plan)):
+    for _, batch in evaluation_batches(training.validation, _evaluation_rows(training)):
         batch = batch.to(device)
         outputs = _outputs(training.model, batch, training.plan)
         for name, (total, count) in training.objective.score(outputs, batch).items():
@@ -318,7 +319,10 @@ def _outputs(model: nn.Module, batch: Batch, plan: Plan) -> dict[str, Tensor]:
     return {name: value.float() for name, value in outputs.items()}
 
 
-def _evaluation_rows(plan: Plan) -> int:
+def _evaluation_rows(training: Training) -> int:
+    plan = training.plan
+    if training.validation.by_position:  # an output per position: no more of them than a step holds
+        return plan.batch_size or 1
     return max(256, min(4 * (plan.batch_size or 256), 4096))
 
 

@@ -69,6 +69,7 @@ def sentences() -> dict[str, tuple[str, str]]:
         checks,
         cli,
         codec,
+        corpus,
         data,
         evaluate,
         flow,
@@ -81,7 +82,7 @@ def sentences() -> dict[str, tuple[str, str]]:
         train,
     )
 
-    areas = (checks, cli, codec, data, evaluate, flow, hub, models, predict, recipe, report, run, train)
+    areas = (checks, cli, codec, corpus, data, evaluate, flow, hub, models, predict, recipe, report, run, train)
     joined: dict[str, tuple[str, str]] = {}
     for area in areas:
         assert not joined.keys() & area.WORDS.keys()

@@ -63,6 +63,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "data.text.{setting}: a pretrained model brings its own tokenizer, which cannot be changed. Leave it out.",
         "data.text.{setting}：预训练模型自带分词器，无法更改。请去掉这一项。",
     ),
+    "codec.tokens_wordpiece": (
+        'texts of "{column}": a WordPiece vocabulary of {size} parts of words; the first {longest} tokens are read, '
+        "which cuts {cut} % of the training texts",
+        "“{column}”的文本：WordPiece 词表含 {size} 个子词；读取前 {longest} 个词元，训练文本中有 {cut} % 被截断",
+    ),
+    "codec.tokens_unigram": (
+        'texts of "{column}": a Unigram vocabulary of {size} parts of words; the first {longest} tokens are read, '
+        "which cuts {cut} % of the training texts",
+        "“{column}”的文本：Unigram 词表含 {size} 个子词；读取前 {longest} 个词元，训练文本中有 {cut} % 被截断",
+    ),
     "codec.tokens_bpe": (
         'texts of "{column}": a BPE vocabulary of {size} parts of words; the first {longest} tokens are read, '
         "which cuts {cut} % of the training texts",
@@ -74,13 +84,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "“{column}”的文本：{size} 个 n-gram（{kinds}），至少出现在 {least} 行训练数据中，按 TF-IDF 加权",
     ),
     "codec.images": (
-        'images of "{column}" are read as {size} pixels with {channels} channel(s); in training they measure '
+        'images of "{column}" are read as {size} pixels, channels: {channels}; in training they measure '
         "{smallest} to {largest}; other proportions are padded, nothing is cut off",
         "“{column}”的图像按 {size} 像素、{channels} 个通道读取；训练图像尺寸为 {smallest} 到 {largest}；"
         "长宽比不同时补边，不裁切",
     ),
     "codec.sequences": (
-        'sequences of "{column}": {channels} channel(s), {shortest} to {longest} steps in training',
+        'sequences of "{column}": channels: {channels}, {shortest} to {longest} steps in training',
         "“{column}”的序列：{channels} 个通道，训练数据中长 {shortest} 到 {longest} 步",
     ),
     "codec.encoding_texts": ("encoding texts", "正在编码文本"),

@@ -8,6 +8,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.texts": ("TF-IDF with a linear model", "TF-IDF 加线性模型"),
     "evaluate.pixels": ("a linear model of the pixels", "像素上的线性模型"),
     "evaluate.sequences": ("gradient boosting of simple statistics", "基于简单统计量的梯度提升树"),
+    "evaluate.unigram": ("the frequency of each token alone", "只看每个词元的频率"),
+    "evaluate.ngram": ("a {order}-gram model", "{order} 元语法模型"),
+    "evaluate.gzip": ("gzip", "gzip"),
+    "evaluate.xz": ("xz", "xz"),
     "evaluate.nothing": ("", ""),
     "evaluate.interval": (" ({low}–{high})", "（{low}–{high}）"),
     "evaluate.no_rows": (
@@ -24,6 +28,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "在模型从未见过的 {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中有 {precision}% 是对的，"
         "F1 为 {value}%{interval}{rivals}。",
     ),
+    "evaluate.headline_text": (
+        "Text that the model never saw ({bytes} bytes, {tokens} tokens) costs it {value} bits per byte{interval}, a "
+        "perplexity of {perplexity} per token{rivals}.",
+        "模型从未见过的文本（{bytes} 字节，{tokens} 个词元），每字节平均需要 {value} 比特{interval}，"
+        "每词元困惑度为 {perplexity}{rivals}。",
+    ),
     "evaluate.headline_number": (
         "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average{rivals}.",
         "在模型从未见过的 {rows} 行数据上，预测值平均偏差 {value}{interval}{rivals}。",
@@ -37,6 +47,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.rival_class": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
     "evaluate.rivals_labels": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
     "evaluate.rival_labels": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
+    "evaluate.rivals_text": ("; {name} needs {value}{rest}", "；{name}需要 {value}{rest}"),
+    "evaluate.rival_text": (", {name} {value}{rest}", "，{name}需要 {value}{rest}"),
     "evaluate.rivals_number": ("; {name} is off by {value}{rest}", "；{name}偏差 {value}{rest}"),
     "evaluate.rival_number": (", {name} by {value}{rest}", "，{name}偏差 {value}{rest}"),
     "evaluate.ahead": (

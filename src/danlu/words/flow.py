@@ -18,8 +18,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "data.test_files，由 danlu 从数据中划分。",
     ),
     "flow.rows": (
-        "rows: {train} to train, {validation} to validate, {test} for the test, which is used once, at the end",
-        "数据行：训练 {train}，验证 {validation}，测试 {test}（测试集只在最后使用一次）",
+        "rows: {train:,} to train, {validation:,} to validate, {test:,} for the test, which is used once, at the end",
+        "数据行：训练 {train:,}，验证 {validation:,}，测试 {test:,}（测试集只在最后使用一次）",
     ),
     "flow.unlabelled_file": (
         "{files} has no column {targets}: it cannot be a test and is left for danlu predict; rows are set aside from "
@@ -66,6 +66,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "按 {column} 的先后分成 {folds} 折，每折由它之前的数据来预测",
     ),
     "flow.report": ("report: {path}", "报告：{path}"),
+    "flow.generate_with_it": (
+        'use it: danlu generate {folder} "how the text begins"',
+        "使用模型：danlu generate {folder} “开头的文字”",
+    ),
     "flow.use_it": (
         "use it: danlu predict {folder} new-rows.csv",
         "使用模型：danlu predict {folder} 新数据.csv",

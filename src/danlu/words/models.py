@@ -97,6 +97,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "({rows} training rows)",
         "model：选用基于 n 元组的 linear，因为对文本来说，它比从零训练的神经网络效果更好（训练数据 {rows} 行）",
     ),
+    "models.why_llama": (
+        "model: llama, because on the same text and time it learns more than gpt2",
+        "model：选用 llama，因为在同样的文本和时间里，它比 gpt2 学得更好",
+    ),
     "models.why_cnn_sequence": (
         "model: cnn, because it sees all steps of a sequence at once and trains faster than a recurrent network",
         "model：选用 cnn，因为它能并行处理序列的所有时间步，训练比循环网络快",
@@ -113,6 +117,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "models.text": ("texts", "文本"),
     "models.image": ("images", "图像"),
     "models.sequence": ("numeric sequences", "数值序列"),
+    "models.stream": ("text generation", "文本生成"),
 }
 
 # family.setting → Chinese; the English is the description of the field in the family's Config.

@@ -16,6 +16,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.results": ("Results", "结果"),
     "report.errors": ("Where it errs", "错在哪里"),
     "report.sureness": ("How far to trust its probabilities", "概率可信到什么程度"),
+    "report.samples": ("What it writes", "它写出的文字"),
+    "report.samples_how": (
+        "Each begins as a test text does; what is bold, the model wrote.",
+        "每段以一篇测试文本的开头起始，粗体部分由模型写出。",
+    ),
+    "report.truly": ("How the text really goes on", "原文的后续"),
+    "report.no_samples": (
+        "The run folder holds no samples. Let it write: danlu generate with this folder and a beginning.",
+        "运行目录中没有样例。可用 danlu generate 加上本目录和一段开头让它写。",
+    ),
     "report.residuals": ("How far it is off", "偏差有多大"),
     "report.training": ("How it learned", "训练过程"),
     "report.cv": ("Cross-validation", "交叉验证"),
@@ -26,6 +36,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.big_class": ("right on unseen rows", "未见数据答对率"),
     "report.big_labels": ("F1 on unseen rows", "未见数据上的 F1"),
     "report.big_number": ("mean error on unseen rows", "未见数据上的平均偏差"),
+    "report.big_text": ("bits per byte of unseen text", "未见文本每字节所需比特"),
     "report.range": ("95 % interval: {between}", "95% 区间：{between}"),
     "report.compared": ("Compared on the same {rows} rows: {metric}", "在同样的 {rows} 行上比较：{metric}"),
     "report.compared_how": (
@@ -224,12 +235,22 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.h.median_absolute_error": ("half of the rows are closer than this", "一半的行偏差小于此值"),
     "report.m.mape": ("Mean percentage error", "平均百分比误差"),
     "report.h.mape": ("how far off, in per cent of the truth", "偏差占真实值的百分比"),
+    "report.m.bits_per_byte": ("Bits per byte", "每字节比特数"),
+    "report.h.bits_per_byte": ("what a byte of text costs, whatever the tokens", "一字节文本的代价，与分词方式无关"),
+    "report.m.perplexity": ("Perplexity", "困惑度"),
+    "report.h.perplexity": ("between how many tokens it is torn, on average", "平均在多少个词元之间犹豫"),
+    "report.m.loss": ("Loss", "损失"),
+    "report.h.loss": ("nats per token; 0 is perfect", "每词元的奈特数，0 为完美"),
     # terminal
     "report.also": ("Also: {metrics}", "其他指标：{metrics}"),
     # model card
     "report.card_use": ("What it is for", "用途"),
     "report.card_predicts": ("Predicts “{name}” (one of: {classes}).", "预测“{name}”（取值：{classes}）。"),
     "report.card_predicts_number": ("Predicts the number “{name}”.", "预测数值“{name}”。"),
+    "report.card_continues": (
+        "Continues a text, token by token. What it writes may be wrong, and may repeat its training text.",
+        "逐个词元续写文本。它写出的内容可能有误，也可能照搬训练文本。",
+    ),
     "report.card_columns": ("It reads these columns: {columns}.", "读取的列：{columns}。"),
     "report.card_meant_for": (
         "Meant for rows that come about as its training rows did. Not meant to decide about people without a human "

@@ -57,7 +57,9 @@ def format_of(path: Path) -> str:
             return name
     if b"\0" in head and not detected_encoding(head).startswith("utf-16"):
         raise DanluError("data.unknown_format", file=str(path), formats=", ".join(TABLE_SUFFIXES))
-    return format_of_text(head, is_prose=suffix == ".txt")
+    if suffix in folders.SOURCE_SUFFIXES:
+        return "lines"
+    return format_of_text(head, is_prose=suffix in folders.TEXT_SUFFIXES)
 
 
 def format_of_text(head: bytes, is_prose: bool = False) -> str:

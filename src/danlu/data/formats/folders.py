@@ -1,15 +1,21 @@
 """Folders with one subfolder per class: images as paths, texts as their content. Hidden files are not seen."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
+from danlu.data.examples import ROW
 from danlu.data.formats.encoding import detected_encoding
+from danlu.data.formats.lines import documents_in
 from danlu.data.formats.table import Ask, Source, Table, numbered, opened, without_damaged
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 TEXT_SUFFIXES = (".txt",)
+SOURCE_SUFFIXES = (  # read as text where a folder holds no .txt
+    *(".md", ".rst", ".tex", ".py", ".js", ".ts", ".c", ".h", ".cpp", ".hpp", ".java", ".go", ".rs", ".rb", ".sh"),
+)
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -30,7 +36,19 @@ def image_tables(source: Source, ask: Ask) -> Iterator[Table]:
 
 def text_tables(source: Source, ask: Ask) -> Iterator[Table]:
     """The texts of a folder: `text` and, where there are subfolders, `label`."""
-    return _tables(source, TEXT_SUFFIXES, "text", lambda path: _content(path, ask.encoding))
+    assert source.path is not None
+    found = _tables(source, text_suffixes(source.path), "text", lambda path: _content(path, ask.encoding))
+    return _taken_apart(found, ask.documents) if ask.documents else found
+
+
+def text_suffixes(folder: Path) -> tuple[str, ...]:
+    """How the names of a folder's texts end: .txt, or else as those of notes and of programs do."""
+    return TEXT_SUFFIXES if files_below(folder, TEXT_SUFFIXES) else SOURCE_SUFFIXES
+
+
+def is_labelled(folder: Path) -> bool:
+    """Whether the texts of a folder lie in subfolders."""
+    return any(_label(path, folder) is not None for path in files_below(folder, text_suffixes(folder)))
 
 
 def single_image(source: Source, ask: Ask) -> Iterator[Table]:
@@ -61,6 +79,16 @@ def _tables(source: Source, suffixes: tuple[str, ...], column: str, value: Calla
         if labelled:
             frame = frame.with_columns(pl.Series("label", labels[part], dtype=pl.String))
         yield without_damaged(Table(numbered(frame, start), frame.height), source)
+
+
+def _taken_apart(found: Iterator[Table], unit: str) -> Iterator[Table]:
+    """The tables with a row per document instead of one per file."""
+    start = 0
+    for table in found:
+        texts = pl.col("text").map_elements(lambda text: documents_in(text, unit), return_dtype=pl.List(pl.String))
+        frame = table.frame.drop(ROW).with_columns(texts).explode("text").drop_nulls("text")
+        yield replace(table, frame=numbered(frame, start), rows=frame.height)
+        start += frame.height
 
 
 def _label(path: Path, root: Path) -> str | None:

@@ -1,5 +1,6 @@
-"""Plain text: one text per line, in a column `text`."""
+"""Plain text, in a column `text`: one row per line, per paragraph, or one for the whole file."""
 
+import re
 from collections.abc import Iterator
 
 import polars as pl
@@ -7,9 +8,32 @@ import polars as pl
 from danlu.data.formats.encoding import Utf8Reader
 from danlu.data.formats.table import Ask, Source, Table, numbered, without_damaged
 
+_BLANK_LINES = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
+
 
 def tables(source: Source, ask: Ask) -> Iterator[Table]:
-    """The lines of a text file in parts, empty lines left out."""
+    """The rows of a text file; lines in parts, empty ones left out."""
+    return _lines(source, ask) if ask.documents in (None, "line") else _documents(source, ask)
+
+
+def documents_in(text: str, unit: str) -> list[str]:
+    """The documents of a text: itself, its paragraphs (blank lines between them) or its lines; none of them empty."""
+    text = text.replace("\r\n", "\n")
+    parts = [text] if unit == "file" else _BLANK_LINES.split(text) if unit == "paragraph" else text.split("\n")
+    return [part for part in parts if part.strip()]
+
+
+def _documents(source: Source, ask: Ask) -> Iterator[Table]:
+    with source.open() as stream:
+        reader = Utf8Reader(stream, ask.encoding, source.name, ask.block)
+        text = b"".join(iter(reader.read, b"")).decode()
+    assert ask.documents
+    frame = pl.DataFrame({"text": documents_in(text, ask.documents)}, schema={"text": pl.String})
+    table = Table(numbered(frame), frame.height, (), reader.encoding)
+    yield without_damaged(table, source) if reader.damaged else table
+
+
+def _lines(source: Source, ask: Ask) -> Iterator[Table]:
     rows, rest, final = 0, b"", False
     with source.open() as stream:
         text = Utf8Reader(stream, ask.encoding, source.name, ask.block)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import polars as pl
 
@@ -43,6 +43,7 @@ class Ask:
     encoding: str | None = None
     missing: tuple[str, ...] = ()
     as_text: frozenset[str] = frozenset()  # columns whose cells stay as they are written
+    documents: Literal["file", "paragraph", "line"] | None = None  # what a row is in plain text; None: as the format
     block: int = 8 << 20  # bytes parsed at a time
 
 

@@ -1,0 +1,317 @@
+"""Documents as tokens for models that continue text: one tokenizer, nothing of a text lost. Knows nothing of models.
+
+A document's tokens are followed by END, which also stands before its first one: there the model begins from nothing.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
+
+from danlu.data.store import NextTokens, Ragged, Store, Stream
+from danlu.data.tally import Rows
+from danlu.data.targets import UNKNOWN_CLASS
+from danlu.data.text import Checkpoint, share_of_ideographs, texts_of
+from danlu.data.values import offsets_of
+from danlu.errors import DanluError
+from danlu.events import Progress
+from danlu.recipe import TextConfig
+from danlu.words import Note
+
+Unit = Literal["file", "paragraph", "line"]
+Kind = Literal["char", "word", "bpe", "wordpiece", "unigram", "pretrained"]
+
+UNKNOWN, END = 1, 2
+SPECIAL = ["[PAD]", "[UNK]", "[END]"]
+_ENDS = ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "[SEP]")  # of checkpoints
+
+# A word with the space before it, an ideograph, any other character: together they are the whole text.
+_IDEOGRAPH = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_PIECES: dict[str, str] = {"char": r"[\s\S]", "word": rf" ?[\w&&[^{_IDEOGRAPH}]]+|[\s\S]"}
+_INSIDE = "▁"  # before a WordPiece token that goes on with a word; no byte is written so
+
+_CHARACTERS = 2_000_000  # of training text up to which single characters are learned from best
+_IDEOGRAPHS = 20_000_000  # the same where each is a word or half of one
+_MOST: dict[Kind, int] = {"char": 10_000, "word": 30_000}
+_BYTES_PER_TOKEN = 2000  # of training text, for each token of a vocabulary of parts of words
+_PARTS = (1024, 16_384)  # least and most of them
+_SMALL_ALPHABET = 256  # characters; of a larger one those seen once teach what an unknown one is like
+_CONTEXT = 256
+_LONGEST = 1024  # the same of a checkpoint that can take more
+_ROWS = 64  # of training text, at least, for a long context
+_CHUNK = 1000  # documents between two signs of progress
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The column of documents, and their tokenizer as the text of a `tokenizer.json`.
+
+    `unit`: what a document is in plain text files. `max_length`: tokens that a model has in view. `end`: the token
+    that closes a document.
+    """
+
+    column: str
+    unit: Unit | None
+    kind: Kind
+    max_length: int
+    size: int
+    lowercase: bool
+    tokenizer_json: str
+    end: int = END
+
+    def encode(self, frame: pl.DataFrame, progress: Progress | None = None) -> "Encoded":
+        """The tokens of every document, each closed by `end`."""
+        texts = texts_of(frame[self.column], self.column)
+        texts = [text.lower() for text in texts] if self.lowercase else texts
+        parts: list[np.ndarray] = [np.empty(0, np.int32)]
+        for start in range(0, len(texts), _CHUNK):
+            parts += self._ids(texts[start : start + _CHUNK])
+            if progress:
+                progress(Note("codec.encoding_texts"), min(start + _CHUNK, len(texts)), len(texts))
+        closed = [part for ids in parts[1:] for part in (ids, np.array([self.end], np.int32))]
+        lengths = np.array([len(ids) + 1 for ids in parts[1:]], np.int64)
+        size = np.array([len(text.encode()) for text in texts], np.int64)
+        tokens, offsets = np.concatenate([parts[0], *closed]), offsets_of(lengths)
+        return Encoded(
+            torch.from_numpy(tokens), torch.from_numpy(offsets), size, self._unwritten(tokens, offsets, size)
+        )
+
+    def stream(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> Store:
+        """The documents packed into rows of `max_length` tokens, for training: "tokens" in and the next ones out."""
+        encoded = self.encode(frame, progress)
+        rows.count("corpus.unknown", self.column, encoded.unwritten > 0)
+        stream = Stream(encoded.tokens, encoded.offsets, self.end, self.max_length)
+        first = torch.from_numpy(rows.positions)[stream.first_documents()]
+        return Store({"tokens": stream}, {}, first, {"tokens": NextTokens(stream)})
+
+    def windows(self, encoded: "Encoded") -> Store:
+        """Each document by itself, for measuring: as many rows as it needs for every token to have half a context.
+
+        Row positions are the documents' numbers, each token is told in one row.
+        """
+        begin, told, end, document = _windows(encoded.offsets.numpy(), self.max_length)
+        lengths = end - begin
+        place = torch.from_numpy(_ranges(begin, lengths))
+        first = torch.from_numpy(np.repeat(encoded.offsets.numpy()[document], lengths))
+        before = encoded.tokens[(place - 1).clamp(min=0)].long().masked_fill(place == first, self.end)
+        old = place < torch.from_numpy(np.repeat(told, lengths))
+        wanted = encoded.tokens[place].long().masked_fill(old, UNKNOWN_CLASS)
+        offsets = torch.from_numpy(offsets_of(lengths))
+        feeds = {"tokens": Ragged(before, offsets)}
+        return Store(feeds, {}, torch.from_numpy(document), {"tokens": Ragged(wanted, offsets, padding=UNKNOWN_CLASS)})
+
+    def told_from(self, encoded: "Encoded") -> np.ndarray:
+        """(rows,): the position in all tokens from which on each row of `windows` tells."""
+        return _windows(encoded.offsets.numpy(), self.max_length)[1]
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer itself; names of special tokens in a text are text."""
+        tokenizer = Tokenizer.from_str(self.tokenizer_json)
+        tokenizer.encode_special_tokens = True
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def token_bytes(self) -> np.ndarray:
+        """(size,) int64: UTF-8 bytes that each token writes; 0 of special ones. For tokens of whole characters only."""
+        written = np.zeros(self.size, np.int64)
+        for token, number in self.tokenizer.get_vocab().items():
+            written[number] = len(token.encode()) if number >= len(SPECIAL) else 0
+        return written
+
+    def _ids(self, texts: list[str]) -> list[np.ndarray]:
+        if self.kind == "char":  # a tokenizer takes 30 times as long for single characters
+            return [self._characters[_code_points(text)] for text in texts]
+        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, np.int32) for encoding in encodings]
+
+    @cached_property
+    def _characters(self) -> np.ndarray:
+        """(0x110000,) int32: the token of every code point."""
+        table = np.full(0x110000, UNKNOWN, np.int32)
+        for token, number in self.tokenizer.get_vocab().items():
+            if number >= len(SPECIAL):
+                table[ord(token)] = number
+        return table
+
+    def _unwritten(self, tokens: np.ndarray, offsets: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """(D,): bytes of each document that its tokens do not tell."""
+        if self.kind not in _PIECES:
+            return np.zeros(len(size), np.int64)
+        written = np.append(0, np.cumsum(self.token_bytes[tokens]))
+        return size - np.diff(written[offsets])
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The tokens of D documents one behind the other, each closed by END."""
+
+    tokens: Tensor  # (total,) int32
+    offsets: Tensor  # (D + 1,) int64
+    bytes: np.ndarray  # (D,) of UTF-8
+    unwritten: np.ndarray  # (D,) of them in characters or words that no token stands for
+
+
+def fit_documents(
+    frame: pl.DataFrame,
+    column: str,
+    unit: Unit | None,
+    config: TextConfig,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> tuple[Documents, list[Note]]:
+    """The checkpoint's tokenizer, or one trained on the documents, and what was chosen and why.
+
+    Raises DanluError where there is no text, where a setting has no use here, or the vocabulary is too small.
+    """
+    if "over_long" in config.model_fields_set:
+        raise DanluError("corpus.over_long")
+    if checkpoint:
+        made, why = _of_checkpoint(column, unit, config, checkpoint), list[Note]()
+    else:
+        made, why = _fitted(frame, column, unit, config, progress)
+    total = len(made.encode(frame, progress).tokens)
+    wanted = config.max_length or (made.max_length if checkpoint else _context(total))
+    longest = min(wanted, checkpoint.max_length) if checkpoint else wanted
+    fitted = Note(f"corpus.tokens_{made.kind}", column=column, size=made.size, total=total, context=longest)
+    return replace(made, max_length=longest), [*why, fitted]
+
+
+def _fitted(
+    frame: pl.DataFrame, column: str, unit: Unit | None, config: TextConfig, progress: Progress | None
+) -> tuple[Documents, list[Note]]:
+    texts = texts_of(frame[column], column)
+    texts = [text.lower() for text in texts] if config.lowercase else texts
+    kind, why = (config.tokenizer, []) if config.tokenizer else _chosen_kind(texts)
+    if progress:
+        progress(Note("corpus.training_tokenizer"), 0, 0)
+    tokenizer = _trained(kind, texts, config.vocab_size)
+    if config.lowercase:
+        tokenizer.normalizer = normalizers.Lowercase()
+    size = tokenizer.get_vocab_size()
+    return Documents(column, unit, kind, _CONTEXT, size, bool(config.lowercase), tokenizer.to_str()), why
+
+
+def _of_checkpoint(column: str, unit: Unit | None, config: TextConfig, checkpoint: Checkpoint) -> Documents:
+    if asked := {"tokenizer", "vocab_size", "lowercase"} & config.model_fields_set:
+        raise DanluError("codec.tokenizer_given", setting=min(asked))
+    known = Tokenizer.from_str(checkpoint.tokenizer_json)
+    ends = [number for mark in _ENDS if (number := known.token_to_id(mark)) is not None]
+    if not ends:
+        raise DanluError("corpus.no_end", marks=", ".join(_ENDS))
+    longest = min(checkpoint.max_length, _LONGEST)
+    return Documents(
+        column, unit, "pretrained", longest, checkpoint.size, False, checkpoint.tokenizer_json, end=ends[0]
+    )
+
+
+def _chosen_kind(texts: Sequence[str]) -> tuple[Kind, list[Note]]:
+    """Characters where there is little text to learn longer tokens from, else parts of words."""
+    characters = sum(map(len, texts))
+    chinese = share_of_ideographs([text[:10_000] for text in texts]) > 0.3
+    kind: Kind = "char" if characters <= (_IDEOGRAPHS if chinese else _CHARACTERS) else "bpe"
+    key = "corpus.why_ideographs" if chinese and kind == "char" else f"corpus.why_{kind}"
+    return kind, [Note(key, characters=characters)]
+
+
+def _context(total: int) -> int:
+    """Tokens in view: `_CONTEXT`, less where that would leave few rows."""
+    return max(16, min(_CONTEXT, 2 ** int(math.log2(max(total / _ROWS, 1)))))
+
+
+def _trained(kind: Kind, texts: Sequence[str], size: int | None) -> Tokenizer:
+    if kind in _PIECES:
+        return _of_pieces(kind, texts, size or _MOST[kind])
+    smallest = 256 * (2 if kind == "wordpiece" else 1) + len(SPECIAL)
+    if size and size < smallest:
+        raise DanluError("corpus.vocab_too_small", got=size, needed=smallest, kind=kind)
+    least, most = _PARTS
+    return _of_bytes(kind, texts, size or max(least, min(most, sum(map(len, texts)) // _BYTES_PER_TOKEN)))
+
+
+def _of_pieces(kind: Kind, texts: Sequence[str], size: int) -> Tokenizer:
+    """Characters or words as they stand; what is rare is unknown."""
+    split = pre_tokenizers.Split(Regex(_PIECES[kind]), "isolated")
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text if kind == "char" else (piece for piece, _ in split.pre_tokenize_str(text)))
+    least = 2 if len(counts) > _SMALL_ALPHABET else 1
+    ranked = sorted((piece for piece, n in counts.items() if n >= least), key=lambda piece: (-counts[piece], piece))
+    vocabulary = {piece: i for i, piece in enumerate([*SPECIAL, *ranked[: size - len(SPECIAL)]])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIAL[UNKNOWN]))
+    tokenizer.pre_tokenizer = split
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens(SPECIAL)
+    return tokenizer
+
+
+def _of_bytes(kind: Kind, texts: Sequence[str], size: int) -> Tokenizer:
+    """Parts of words over the bytes of UTF-8: nothing is unknown."""
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    shared: dict[str, Any] = {"special_tokens": SPECIAL, "initial_alphabet": alphabet, "show_progress": False}
+    model: Any
+    trainer: Any
+    if kind == "bpe":
+        model, trainer = models.BPE(), trainers.BpeTrainer(vocab_size=size, **shared)
+    elif kind == "unigram":
+        model, trainer = (
+            models.Unigram(),
+            trainers.UnigramTrainer(vocab_size=size, unk_token=SPECIAL[UNKNOWN], **shared),
+        )
+    else:
+        model = models.WordPiece(unk_token=SPECIAL[UNKNOWN])
+        trainer = trainers.WordPieceTrainer(vocab_size=size - 256, continuing_subword_prefix=_INSIDE, **shared)
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.encode_special_tokens = True
+    tokenizer.train_from_iterator(texts, trainer)
+    return _with_every_byte(tokenizer, alphabet) if kind == "wordpiece" else tokenizer
+
+
+def _with_every_byte(tokenizer: Tokenizer, alphabet: Sequence[str]) -> Tokenizer:
+    """WordPiece with every byte also as a token inside words, and words of any length."""
+    vocabulary = tokenizer.get_vocab()
+    for letter in sorted(alphabet):
+        vocabulary.setdefault(_INSIDE + letter, len(vocabulary))
+    tokenizer.model = models.WordPiece(
+        vocabulary, unk_token=SPECIAL[UNKNOWN], continuing_subword_prefix=_INSIDE, max_input_chars_per_word=10**9
+    )
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(_INSIDE, ""), decoders.ByteLevel()])
+    return tokenizer
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+def _windows(offsets: np.ndarray, width: int) -> tuple[np.ndarray, ...]:
+    """Of each row: where it begins, from where on it tells, where it ends (in all tokens), and its document.
+
+    A row begins half a width behind the one before it and tells what that one did not.
+    """
+    step = max(1, width // 2)
+    lengths = np.diff(offsets)
+    counts = 1 + np.maximum(0, -(-(lengths - width) // step))
+    document = np.repeat(np.arange(len(lengths)), counts)
+    number = _ranges(np.zeros(len(counts), np.int64), counts)
+    begin = offsets[document] + number * step
+    end = np.minimum(begin + width, offsets[document + 1])
+    told = np.where(number > 0, begin + width - step, begin)
+    return begin, told, end, document
+
+
+def _ranges(begin: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """begin[i] … begin[i] + lengths[i] - 1 of every i, one behind the other."""
+    offsets = offsets_of(lengths)
+    return np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], lengths)

@@ -1,0 +1,121 @@
+"""Which rows are documents: plain text files, a table's column of texts, a few long texts. Knows nothing of tokens."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from danlu.data.examples import ROW, Column, Examples
+from danlu.data.formats.folders import is_labelled
+from danlu.data.formats.table import Source
+from danlu.data.sources import STANDARD_INPUT, sources_of
+from danlu.data.split import Split
+from danlu.errors import DanluError
+from danlu.recipe import DataConfig, SplitConfig
+from danlu.words import Note
+
+FEWEST = 10  # documents that are divided whole; fewer are each cut in three
+NAMES = ("text", "content", "document", "body", "正文", "文本", "内容")
+_SEARCH = 2000  # characters behind a cut within which the end of a line is looked for
+
+
+def is_plain_text(config: DataConfig) -> bool:
+    """Whether all files are plain text without any label, so that nothing but the text can be learned."""
+    if config.target or not config.files or STANDARD_INPUT in config.files:
+        return False
+    return all(_is_plain(source) for name in config.files for source in sources_of(name))
+
+
+def with_documents(config: DataConfig) -> tuple[DataConfig, list[Note]]:
+    """The settings with what a row of plain text files is, and why.
+
+    Raises DanluError where there are targets, or where `data.documents` is set and no file is plain text.
+    """
+    if config.target:
+        raise DanluError("corpus.target", columns=", ".join(config.target))
+    sources = [source for name in config.files for source in sources_of(name)]
+    plain = [source for source in sources if source.format in ("lines", "texts")]
+    if not plain:
+        if config.documents:
+            raise DanluError("corpus.no_plain_text", files=", ".join(config.files))
+        return config, []
+    columns = {"text": "text", **config.columns}
+    unit = config.documents or "file"
+    whole = len(plain) == 1 and plain[0].format == "lines" and not config.documents
+    why = Note("corpus.unit_one_file" if whole else f"corpus.unit_{unit}", files=len(plain))
+    return config.model_copy(update={"documents": unit, "columns": columns}), [why]
+
+
+def of_documents(examples: Examples) -> Examples:
+    """The examples with one column that is read, that of the documents; empty documents are left out.
+
+    Raises DanluError where no column holds texts, or several do and no name leaves no doubt.
+    """
+    name = document_column(examples)
+    reason = Note("corpus.other_column", column=name)
+    columns = {
+        c.name: c if c.name == name or c.kind == "ignore" else Column(c.name, "ignore", reason)
+        for c in examples.columns.values()
+    }
+    frame = examples.frame.filter(pl.col(name).cast(pl.String).str.strip_chars().str.len_bytes() > 0)
+    if frame.is_empty():
+        raise DanluError("corpus.empty", column=name)
+    return replace(examples, frame=frame, columns=columns)
+
+
+def document_column(examples: Examples) -> str:
+    """The column of texts, or of several the one that is called so; DanluError where that leaves a doubt."""
+    texts = examples.of_kind("text")
+    named = [name for name in texts if name.strip().lower() in NAMES]
+    if len(texts) == 1 or len(named) == 1:
+        return (named or texts)[0]
+    if not texts:
+        raise DanluError("corpus.no_text", names=", ".join(examples.columns))
+    raise DanluError("corpus.several_texts", columns=", ".join(texts), example=texts[0])
+
+
+def are_few(examples: Examples, config: SplitConfig) -> bool:
+    """Whether the documents are too few to be divided whole."""
+    return len(examples) < FEWEST and not config.by and not config.time
+
+
+def cut_in_parts(examples: Examples, config: SplitConfig) -> tuple[Examples, Split]:
+    """Each document cut by position: its beginning to train, what follows for validation, its end for the test.
+
+    Cuts lie at the ends of lines where there are any nearby.
+    """
+    name = document_column(examples)
+    sides: list[list[int]] = [[], [], []]
+    texts: list[str] = []
+    rows: list[int] = []
+    for row, text in zip(examples.frame[ROW], examples.frame[name], strict=True):
+        for side, part in enumerate(_parts(text, 1 - config.validation - config.test, 1 - config.test)):
+            if part.strip():
+                sides[side].append(len(texts))
+                texts.append(part)
+                rows.append(row)
+    frame = pl.DataFrame({name: texts, ROW: pl.Series(rows, dtype=pl.UInt32)})
+    note = Note("corpus.cut", count=len(examples))
+    train, validation, test = (np.array(side, np.int64) for side in sides)
+    return replace(examples, frame=frame, columns={name: examples.columns[name]}), Split(
+        train, validation, test, (note,)
+    )
+
+
+def _parts(text: str, first: float, second: float) -> Sequence[str]:
+    """The text in three, cut near two shares of its length."""
+    one = _cut(text, round(first * len(text)))
+    two = max(one, _cut(text, round(second * len(text))))
+    return text[:one], text[one:two], text[two:]
+
+
+def _cut(text: str, near: int) -> int:
+    line = text.find("\n", near, near + _SEARCH)
+    return near if line < 0 or near in (0, len(text)) else line + 1
+
+
+def _is_plain(source: Source) -> bool:
+    if source.format == "lines":
+        return True
+    return source.format == "texts" and source.path is not None and not is_labelled(source.path)

@@ -1,0 +1,167 @@
+"""A language model on documents, and what it is compared with: n-grams and compression. Knows nothing of files.
+
+All costs are nats per position of the documents' tokens, so that everything is compared on the same text.
+"""
+
+import lzma
+import math
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from torch import nn
+
+from danlu.data.corpus import UNKNOWN, Documents, Encoded
+from danlu.data.examples import ROW, Examples
+from danlu.data.text import texts_of
+from danlu.evaluation.baseline import Baseline
+from danlu.evaluation.outcome import Outcome
+from danlu.tasks.text_generation import told
+from danlu.words import Note
+
+ENOUGH = 30  # documents that are resampled whole; of fewer, stretches of half a context are
+ORDER = 5  # of the n-gram model
+MOST_TOKENS = 5_000_000  # of training text that n-grams are counted in
+MOST_BYTES = 8_000_000  # of training text that xz may look back on
+LOOK_BACK = 32_768  # bytes that gzip can
+
+Nats = np.ndarray  # (positions,) float64
+
+
+@dataclass(frozen=True)
+class Text:
+    """Documents that a model is measured on."""
+
+    documents: Documents
+    examples: Examples
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """Their tokens."""
+        return self.documents.encode(self.examples.frame)
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """Where each stretch that is resampled as one begins: a document or, where they are few, half a context."""
+        if len(self.examples) >= ENOUGH:
+            return self.encoded.offsets.numpy()[:-1]
+        return self.documents.told_from(self.encoded)
+
+    def costs(self, module: nn.Module) -> tuple[Nats, np.ndarray]:
+        """What each position costs the model, and whether it tells the token right."""
+        nats, right = told(module, self.documents.windows(self.encoded), self.documents.size)
+        return nats.double().numpy() + self.unwritten, right.numpy()
+
+    @cached_property
+    def unwritten(self) -> Nats:
+        """What is paid, by anyone, for the characters that no token stands for: each of their bytes is one of 256."""
+        lost = (self.encoded.tokens.numpy() == UNKNOWN) & (self.encoded.unwritten.sum() > 0)
+        starts = self.encoded.offsets.numpy()[:-1]
+        times = np.maximum(np.add.reduceat(lost, starts, dtype=np.int64), 1)
+        each = self.encoded.unwritten / times * math.log(256)
+        return lost * np.repeat(each, np.diff(self.encoded.offsets.numpy()))
+
+    @cached_property
+    def bytes(self) -> np.ndarray:
+        """(positions,): UTF-8 bytes, those of a document shared by its tokens."""
+        lengths = np.diff(self.encoded.offsets.numpy())
+        return np.repeat(self.encoded.bytes / lengths, lengths)
+
+    def outcome(self, nats: Nats, right: np.ndarray) -> Outcome:
+        """The costs as an outcome, one row per stretch of text."""
+        truth = np.stack([self._summed(np.ones(len(nats))), self._summed(self.bytes)], axis=1)
+        document = np.searchsorted(self.encoded.offsets.numpy(), self.edges, side="right") - 1
+        rows = self.examples.frame[ROW].to_numpy()[document]
+        places = [self.examples.origin.place(int(row)) for row in rows]
+        return Outcome("text", "text", (), truth, self.prediction(nats, right), places, pl.DataFrame())
+
+    def prediction(self, nats: Nats, right: np.ndarray | None = None) -> np.ndarray:
+        """(stretches, 2): nats, and tokens told right; nan where nobody asked."""
+        told_right = np.full(len(nats), np.nan) if right is None else right.astype(np.float64)
+        return np.stack([self._summed(nats), self._summed(told_right)], axis=1)
+
+    def per_document(self, nats: Nats) -> dict[str, pl.Series]:
+        """Of each document: loss per token, perplexity, bits per byte, tokens."""
+        offsets = self.encoded.offsets.numpy()
+        cost, tokens = np.add.reduceat(nats, offsets[:-1]), np.diff(offsets)
+        loss, bits = cost / tokens, cost / math.log(2) / np.maximum(self.encoded.bytes, 1)
+        columns = {"loss": loss, "perplexity": np.exp(loss), "bits_per_byte": bits, "tokens": tokens}
+        return {name: pl.Series(values) for name, values in columns.items()}
+
+    def _summed(self, values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values.astype(np.float64), self.edges)
+
+
+def rivals(train: Text, test: Text) -> Iterator[Baseline]:
+    """What knows nothing of order, n-grams of the same tokens, gzip and xz, all with the training text before them."""
+    available = len(train.encoded.tokens)
+    for order, name in ((1, Note("evaluate.unigram")), (ORDER, Note("evaluate.ngram", order=ORDER))):
+        began = time.monotonic()
+        nats = ngram_nats(train.encoded, test.encoded, train.documents.size, order) + test.unwritten
+        spent = time.monotonic() - began
+        yield Baseline(name, test.prediction(nats), min(available, MOST_TOKENS), available, spent)
+    before, text = (_bytes(part) for part in (train, test))
+    for squeezer, compressed, most in (("gzip", _gzipped, LOOK_BACK), ("xz", _xzipped, MOST_BYTES)):
+        began = time.monotonic()
+        nats = test.bytes * (compressed(before[-most:], text) * 8 * math.log(2) / test.bytes.sum())
+        spent = time.monotonic() - began
+        used = round(available * min(1.0, most / max(len(before), 1)))
+        yield Baseline(Note(f"evaluate.{squeezer}"), test.prediction(nats), used, available, spent)
+
+
+def ngram_nats(train: Encoded, test: Encoded, size: int, order: int) -> Nats:
+    """What each position of `test` costs n-grams of `train`, interpolated from `order` tokens down to none.
+
+    P(w | h) = (count(h w) + kinds(h) P(w | h′)) / (count(h) + kinds(h)), where kinds(h) is how many different tokens
+    follow h, and h′ is h without its first token (Witten & Bell 1991); below all, every token is as likely.
+    """
+    learned, boundary = _padded(train, order, MOST_TOKENS)
+    asked, _ = _padded(test, order)
+    tokens = np.concatenate([learned, asked])
+    real = tokens != boundary
+    seen = real & (np.arange(len(tokens)) < len(learned))
+    chance = np.full(len(tokens), 1 / size)
+    gram = np.zeros(len(tokens), np.int64)  # a number for the last k tokens up to each position
+    for _ in range(order):
+        context = np.append(0, gram[:-1])
+        gram = np.unique(context * (boundary + 1) + tokens, return_inverse=True)[1]
+        chance = _interpolated(gram, context, seen, chance)
+    return -np.log(chance[real & ~seen])
+
+
+def _interpolated(gram: np.ndarray, context: np.ndarray, seen: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """The chance of each position by n-grams, `lower` being that by shorter ones."""
+    grams, contexts = int(gram.max()) + 1, int(context.max()) + 1
+    count = np.bincount(gram[seen], minlength=grams)
+    total = np.bincount(context[seen], minlength=contexts)
+    follows = np.zeros(grams, np.int64)
+    follows[gram] = context
+    kinds = np.bincount(follows[count > 0], minlength=contexts)
+    weight = total[context] + kinds[context]
+    mixed = (count[gram] + kinds[context] * lower) / np.maximum(weight, 1)
+    return np.where(weight > 0, mixed, lower)
+
+
+def _padded(encoded: Encoded, order: int, most: int | None = None) -> tuple[np.ndarray, int]:
+    """Tokens with `order` - 1 marks before each document, so that no n-gram reaches into another; and the mark."""
+    offsets = encoded.offsets.numpy()
+    mark = 1 << 20  # above every token
+    starts = offsets[:-1] if most is None else offsets[:-1][offsets[:-1] < most]
+    return np.insert(encoded.tokens.numpy()[:most].astype(np.int64), np.repeat(starts, order - 1), mark), mark
+
+
+def _bytes(text: Text) -> bytes:
+    return "\n".join(texts_of(text.examples.frame[text.documents.column], text.documents.column)).encode()
+
+
+def _gzipped(before: bytes, text: bytes) -> int:
+    squeezer = zlib.compressobj(9, zdict=before) if before else zlib.compressobj(9)
+    return len(squeezer.compress(text) + squeezer.flush())
+
+
+def _xzipped(before: bytes, text: bytes) -> int:
+    return len(lzma.compress(before + text)) - len(lzma.compress(before))
