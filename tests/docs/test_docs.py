@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from danlu.evaluation.metrics import MAIN
 from danlu.models import FAMILIES
+from danlu.models.transformer import Config as TransformerConfig
 from danlu.recipe import Recipe, TrainConfig
 from danlu.tasks import TASKS
 
@@ -51,8 +52,11 @@ def test_the_table_of_the_recipe_holds_every_key_with_its_default(language: str)
 def test_the_settings_of_a_family_stand_under_its_name(family: str, language: str) -> None:
     sections = re.split(r"^## ", guide("models", language), flags=re.M)
     section = next(s for s in sections if f"`{family}`" in s.splitlines()[0])
-    settings = {name: default for name, default in defaults(FAMILIES[family].config) if name != "cell"}
-    assert dict(rows_of(section, 2)) == settings
+    config = FAMILIES[family].config
+    settings = {name: default for name, default in defaults(config) if name != "cell"}
+    shared = next(s for s in sections if s.startswith("Transformer")) if issubclass(config, TransformerConfig) else ""
+    assert dict(rows_of(shared, 2)) == (dict(defaults(TransformerConfig)) if shared else {})
+    assert dict(rows_of(shared, 2)) | dict(rows_of(section, 2)) == settings
 
 
 @each_language
