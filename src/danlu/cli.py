@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -194,6 +195,59 @@ def predict(
         output.write_standard_output(frames)
     for note in tally.notes():
         print(note, file=sys.stderr)
+
+
+@_command(
+    "generate",
+    """\
+danlu generate runs/poems "The moon"
+danlu generate runs/poems "The moon" --temperature 0.5 --seed 7 --max-new-tokens 80
+danlu generate runs/code "def main(" --temperature 0 --stop "\\n\\n"
+danlu generate runs/poems "The moon" --num-beams 4""",
+)
+def generate(
+    run: RunFolder,
+    prompt: Annotated[str, typer.Argument(metavar="[PROMPT]", help=say("cli.generate.prompt"))] = "",
+    max_new_tokens: Annotated[int | None, typer.Option(metavar="N", help=say("cli.generate.max_new_tokens"))] = None,
+    temperature: Annotated[float | None, typer.Option(metavar="X", help=say("cli.generate.temperature"))] = None,
+    top_k: Annotated[int | None, typer.Option(metavar="N", help=say("cli.generate.top_k"))] = None,
+    top_p: Annotated[float | None, typer.Option(metavar="X", help=say("cli.generate.top_p"))] = None,
+    min_p: Annotated[float | None, typer.Option(metavar="X", help=say("cli.generate.min_p"))] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(metavar="X", help=say("cli.generate.repetition_penalty"))
+    ] = None,
+    num_beams: Annotated[int | None, typer.Option(metavar="N", help=say("cli.generate.num_beams"))] = None,
+    length_penalty: Annotated[float | None, typer.Option(metavar="X", help=say("cli.generate.length_penalty"))] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help=say("cli.generate.seed"))] = None,
+    stop: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.generate.stop"))] = None,
+    stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help=say("cli.generate.stream"))] = None,
+) -> None:
+    """Let a run's language model go on with a text."""
+    options = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "num_beams": num_beams,
+        "length_penalty": length_penalty,
+        "seed": seed,
+    }
+    asked = {name: value for name, value in options.items() if value is not None}
+    stops = [text.replace("\\n", "\n") for text in stop or ()]
+
+    from danlu import api
+
+    predictor = api.load(run)
+    if stream if stream is not None else sys.stdout.isatty() and not num_beams:
+        pieces = predictor.generate_stream(prompt, stops, **asked)
+    else:
+        pieces = iter(predictor.generate(prompt, stops, **asked))
+    first = next(pieces, "")  # what is refused is refused before anything is printed
+    for piece in chain([prompt + first], pieces):
+        print(piece, end="", flush=True)
+    print()
 
 
 @_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -28,7 +28,10 @@ from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.language import Text
 from danlu.evaluation.outcome import Outcome
+from danlu.generation.config import GenerationConfig
+from danlu.generation.text import Writer
 from danlu.models import family_named
+from danlu.models.causal import CausalLM
 from danlu.models.hub.tokenizer import tokenizer_settings
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
@@ -196,6 +199,20 @@ class Predictor:
         text = Text(self.codec.documents, examples)
         return text.per_document(text.costs(self.module)[0])
 
+    def generate(self, prompts: str | Sequence[str], stop: Sequence[str] = (), **settings: Any) -> list[str]:
+        """What the model writes behind each prompt, without the prompt, up to the first of the `stop` strings.
+
+        `settings`: fields of GenerationConfig. Raises DanluError where the model writes no texts, a setting does not
+        fit, or prompt and new tokens are more than the model has positions for.
+        """
+        given = [prompts] if isinstance(prompts, str) else prompts
+        return self._writer().texts(given, validated(GenerationConfig, settings, "generate"), stop)
+
+    def generate_stream(self, prompt: str, stop: Sequence[str] = (), **settings: Any) -> Iterator[str]:
+        """`generate` for one prompt, in pieces as they are written."""
+        config = validated(GenerationConfig, settings, "generate")
+        return (piece for _, piece in self._writer().pieces([prompt], config, stop))
+
     @torch.inference_mode()
     def outputs(self, store: Store) -> dict[str, Tensor]:
         """Raw outputs per target, (N, size) or (N, members, size), in the order of the store's rows."""
@@ -288,6 +305,13 @@ class Predictor:
             chosen = pl.Series([list(classes[row > 0.5]) for row in values], dtype=pl.List(pl.String))
         chances = {f"probability{suffix}_{c}": pl.Series(values[:, i]) for i, c in enumerate(target.classes)}
         return {f"prediction{suffix}": chosen} | chances
+
+    def _writer(self) -> Writer:
+        documents = self.codec.documents
+        if documents is None:
+            raise DanluError("predict.no_writer", task=self.task.name)
+        assert isinstance(self.module, CausalLM)
+        return Writer(self.module.eval(), documents.tokenizer, (documents.end,), (documents.end,))
 
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""

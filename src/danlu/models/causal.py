@@ -57,8 +57,8 @@ class CausalLM(nn.Module):
         # what pads a row's end needs no mask: no real position sees it, and it has no target
         return {"logits": self.scores(self.trunk(inputs["tokens"], documents=inputs.get("documents")))}
 
-    def next_scores(self, tokens: Tensor, start: Tensor, cache: Cache) -> Tensor:
-        """tokens (B, T) behind those of `cache`, rows beginning at `start` (B,) → (B, tokens) of what follows."""
+    def next_scores(self, tokens: Tensor, start: Tensor | None, cache: Cache) -> Tensor:
+        """tokens (B, T) behind those of `cache` → (B, tokens), scores of what follows; rows begin at `start` (B,)."""
         return self.scores(self.trunk(tokens, start=start, cache=cache)[:, -1])
 
     def scores(self, x: Tensor) -> Tensor:

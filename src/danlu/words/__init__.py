@@ -73,6 +73,7 @@ def sentences() -> dict[str, tuple[str, str]]:
         data,
         evaluate,
         flow,
+        generate,
         hub,
         models,
         predict,
@@ -82,7 +83,23 @@ def sentences() -> dict[str, tuple[str, str]]:
         train,
     )
 
-    areas = (checks, cli, codec, corpus, data, evaluate, flow, hub, models, predict, recipe, report, run, train)
+    areas = (
+        checks,
+        cli,
+        codec,
+        corpus,
+        data,
+        evaluate,
+        flow,
+        generate,
+        hub,
+        models,
+        predict,
+        recipe,
+        report,
+        run,
+        train,
+    )
     joined: dict[str, tuple[str, str]] = {}
     for area in areas:
         assert not joined.keys() & area.WORDS.keys()

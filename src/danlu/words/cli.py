@@ -93,6 +93,55 @@ WORDS: dict[str, tuple[str, str]] = {
         "File to write; its name tells the format: .csv, .tsv, .jsonl, .parquet, .arrow.",
         "输出文件，格式由后缀决定：.csv、.tsv、.jsonl、.parquet、.arrow。",
     ),
+    "cli.generate": (
+        "Let a run's language model go on with a text.\n"
+        "Tokens are drawn at temperature 0.8; the same seed gives the same text. On a terminal the text appears as it "
+        "is written.",
+        "让训练好的语言模型接着一段文本写下去。\n"
+        "默认以 0.8 的温度随机抽取词元，种子相同，文本就相同。在终端里边写边显示。",
+    ),
+    "cli.generate.prompt": (
+        "The text to go on with; without it the model begins a text of its own.",
+        "要接着写的文本；不给则由模型自己开头。",
+    ),
+    "cli.generate.max_new_tokens": (
+        "Tokens to write at most; by default 200, or as many as the model has room for.",
+        "最多写多少个词元；默认 200，或模型放得下的个数。",
+    ),
+    "cli.generate.temperature": (
+        "0 always takes the likeliest token, 1 draws as the model says, more is wilder.",
+        "0 总取最可能的词元，1 完全按模型的概率抽取，更大则更随意。",
+    ),
+    "cli.generate.top_k": ("Draw only from so many of the likeliest tokens.", "只从最可能的若干个词元中抽取。"),
+    "cli.generate.top_p": (
+        "Draw only from the likeliest tokens that together have this share, such as 0.9.",
+        "只从概率合计达到这一比例的最可能词元中抽取，例如 0.9。",
+    ),
+    "cli.generate.min_p": (
+        "Leave out tokens below this share of the likeliest one's probability, such as 0.05.",
+        "不取概率低于最可能词元这一比例的词元，例如 0.05。",
+    ),
+    "cli.generate.repetition_penalty": (
+        "Above 1, tokens that the text holds already become less likely.",
+        "大于 1 时，文本里已有的词元会变得不易再出现。",
+    ),
+    "cli.generate.num_beams": (
+        "Search for the likeliest text and follow so many at a time, instead of drawing.",
+        "不抽取，而是同时跟踪这么多条文本，搜索最可能的一条。",
+    ),
+    "cli.generate.length_penalty": (
+        "Of the search: above 0 favours long texts, below 0 short ones.",
+        "用于搜索：大于 0 偏向长文本，小于 0 偏向短文本。",
+    ),
+    "cli.generate.seed": ("Another seed draws another text; 0 by default.", "换一个种子，就得到另一段文本；默认为 0。"),
+    "cli.generate.stop": (
+        "Text at which to stop, which is left out; \\n is the end of a line. May be repeated.",
+        "遇到这段文本就停下，且不输出它；\\n 表示换行。可重复。",
+    ),
+    "cli.generate.stream": (
+        "Print the text as it is written; by default on a terminal.",
+        "边写边输出；在终端里默认如此。",
+    ),
     "cli.report": (
         "Tell what a run measured, and where its page is.",
         "说明一次运行测得了什么，报告页面在哪里。",

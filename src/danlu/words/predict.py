@@ -5,4 +5,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "{count} row(s) could not be read and have no prediction. The first: {place}{column}",
         "有 {count} 行无法读取，因此没有预测结果。第一处：{place}{column}",
     ),
+    "predict.no_writer": (
+        "generate: this run's model is for {task} and writes no texts. Train one that does: "
+        "danlu train texts.txt --task text-generation",
+        "generate：这次运行的模型用于 {task}，不能生成文本。可以训练一个：danlu train texts.txt --task text-generation",
+    ),
 }

@@ -1,0 +1,38 @@
+"""What `generation` says: key → (English, Chinese)."""
+
+WORDS: dict[str, tuple[str, str]] = {
+    "generate.too_many": (
+        "max_new_tokens: {asked} new tokens behind a prompt of {prompt} are more than the model can tell apart: it has "
+        "{positions} positions. Ask for {free} or fewer, or shorten the prompt.",
+        "max_new_tokens：提示有 {prompt} 个词元，再写 {asked} 个就超出了模型的 {positions} 个位置。"
+        "请最多要 {free} 个，或缩短提示。",
+    ),
+    "generate.prompt_too_long": (
+        "The prompt has {prompt} tokens, and the model can tell only {positions} positions apart. Shorten the prompt.",
+        "提示有 {prompt} 个词元，而模型只有 {positions} 个位置。请缩短提示。",
+    ),
+    "generate.no_prompt": (
+        "The prompt holds no token that this model knows, and the model has none to begin a text with. "
+        "Give a few words to begin with.",
+        "提示中没有模型认识的词元，而这个模型也没有表示开头的词元。请给出几个字作为开头。",
+    ),
+    "generate.beams_stream": (
+        "num_beams: a text that is searched for with beams is known only at its end and cannot be followed. "
+        "Leave num_beams out, or do not stream.",
+        "num_beams：束搜索到最后才知道结果，无法边写边看。请去掉 num_beams，或不用流式输出。",
+    ),
+    "generate.idle_when_greedy": (
+        "{name} changes nothing at temperature 0, where the likeliest token is always taken. "
+        "Raise the temperature, or leave {name} out.",
+        "temperature 为 0 时总取最可能的词元，{name} 不起作用。请调高 temperature，或去掉 {name}。",
+    ),
+    "generate.idle_in_beams": (
+        "{name} changes nothing with num_beams, which searches for the likeliest text and draws nothing. "
+        "Leave one of the two out.",
+        "num_beams 搜索最可能的文本，不做随机抽取，{name} 不起作用。两者请去掉一个。",
+    ),
+    "generate.idle_without_beams": (
+        "{name} is a setting of beam search. Set num_beams to 2 or more, or leave {name} out.",
+        "{name} 只用于束搜索。请把 num_beams 设为 2 以上，或去掉 {name}。",
+    ),
+}
