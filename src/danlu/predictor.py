@@ -131,6 +131,8 @@ class Predictor:
             run.write_text("model/tokenizer.json", self.codec.tokenizer_json)
             settings = tokenizer_settings(self.codec.tokenizer_json, self.codec.shapes.max_tokens)
             run.write_text("model/tokenizer_config.json", json.dumps(settings, indent=1))
+        if theirs and self.codec.images:
+            run.write_text("model/preprocessor_config.json", json.dumps(self.codec.images.preprocessor(), indent=1))
         run.write("model/config", {**theirs, "danlu": saved.model_dump(mode="json")})
 
     def _hub_config(self, config: Frozen) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import torch
 import transformers
+from PIL import Image
 from safetensors.torch import load_file
 
 import danlu
@@ -146,3 +147,30 @@ def test_the_slashless_name_of_a_folder_is_a_family(tmp_path):
     assert Recipe.of({"model": "./bert"}).model.pretrained == "./bert"
     (tmp_path / "bert").mkdir()
     assert Path(Recipe.of({"model": "./bert"}).located(tmp_path).model.pretrained) == tmp_path / "bert"
+
+
+def test_an_image_checkpoint_sees_images_as_it_was_trained_to(tmp_path):
+    config = transformers.ViTConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=16, patch_size=4,
+    )  # fmt: skip
+    checkpoint = tmp_path / "tiny-vit"
+    transformers.ViTModel(config, add_pooling_layer=False).save_pretrained(checkpoint)
+    pixels = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
+    (checkpoint / "preprocessor_config.json").write_text(json.dumps(pixels))
+    rng = np.random.default_rng(0)
+    for n in range(40):
+        path = tmp_path / "photos" / ("dark" if n % 2 else "light") / f"{n}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((rng.random((16, 16, 3)) * (100 if n % 2 else 255)).astype(np.uint8)).save(path)
+    run = danlu.train(tmp_path / "photos", model=str(checkpoint), out=tmp_path / "run", **QUICK)
+    model, image = danlu.load(run), Image.open(tmp_path / "photos" / "dark" / "1.png")
+    theirs = transformers.AutoModelForImageClassification.from_pretrained(run.model).eval()
+    seen = (np.asarray(image) / 255 - pixels["image_mean"]) / pixels["image_std"]
+    with torch.no_grad():
+        logits = theirs(torch.tensor(seen, dtype=torch.float32).permute(2, 0, 1)[None]).logits
+    (temperature,) = model.temperatures.values()
+    said = model.predict(image).select(f"probability_{name}" for name in theirs.config.id2label.values())
+    np.testing.assert_allclose(said.to_numpy()[0], (logits / temperature).softmax(-1)[0].numpy(), atol=1e-4)
+    assert json.loads((run.model / "preprocessor_config.json").read_text())["image_mean"] == pytest.approx(
+        [0.4, 0.5, 0.6]
+    )

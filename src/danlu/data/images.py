@@ -54,6 +54,19 @@ class Images:
         """(channels, height, width)."""
         return self.channels, self.height, self.width
 
+    def preprocessor(self) -> dict[str, Any]:
+        """The same as transformers' preprocessor_config.json says it, but for the padding of other proportions."""
+        return {
+            "image_processor_type": "ViTImageProcessor",
+            "do_resize": True,
+            "size": {"height": self.height, "width": self.width},
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": [value / 255 for value in self.mean],
+            "image_std": [value / 255 for value in self.std],
+        }
+
     def encode(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> Feed:
         """(N, C, H, W) uint8 in memory, or decoded batch by batch where memory would not hold it.
 

@@ -62,7 +62,9 @@ def prepared_for(recipe: Recipe, material: Material, began: float, progress: Pro
     family_name, why = (begin.family, []) if begin else _family_name(recipe, material)
     family = models.family_for(family_name, task.modality)
     tokenizer = begin.tokenizer if begin else None
-    codec = task.codec(train, material.targets, family, material.data, tokenizer, progress)
+    data = begin.asked(material.data) if begin else material.data
+    codec = task.codec(train, material.targets, family, data, tokenizer, progress)
+    codec = begin.adapted(codec) if begin else codec
     codec.require(material.test)
     tally = Tally()
     store = codec.encode(train, progress=progress, tally=tally)

@@ -1,13 +1,14 @@
 """Pretrained: a checkpoint in the Hugging Face layout as what a model for the user's task begins with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from danlu.data.codec import Codec
 from danlu.data.store import Shapes
 from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
@@ -17,7 +18,7 @@ from danlu.models.hub import files
 from danlu.models.hub.layout import Layout
 from danlu.models.hub.tokenizer import tokenizer_json_of
 from danlu.models.transformer import level_of
-from danlu.recipe import Frozen
+from danlu.recipe import DataConfig, Frozen
 from danlu.words import Note
 
 UNBOUNDED = 2048  # tokens of a text for a model whose config names no largest number of positions
@@ -64,6 +65,28 @@ class Pretrained:
             return None
         longest = self.fields.get("max_length", UNBOUNDED)
         return Checkpoint(tokenizer_json_of(self.folder), longest, self.config["vocab_size"])
+
+    def asked(self, data: DataConfig) -> DataConfig:
+        """The recipe's data, images of the size and channels that the checkpoint knows where none are asked for."""
+        if "image_size" not in self.config:
+            return data
+        size, image = self.config["image_size"], data.image
+        known = {
+            "size": image.size or (tuple(size) if isinstance(size, list) else size),
+            "channels": image.channels or self.config.get("num_channels", 3),
+        }
+        return data.model_copy(update={"image": image.model_copy(update=known)})
+
+    def adapted(self, codec: Codec) -> Codec:
+        """The codec, with the mean and deviation of pixels that the checkpoint was trained with."""
+        if codec.images is None:
+            return codec
+        said = files.read_preprocessor(self.folder)
+        mean, std = (
+            tuple(255 * value for value in said.get(key) or [0.5] * codec.images.channels)
+            for key in ("image_mean", "image_std")
+        )
+        return replace(codec, images=replace(codec.images, mean=mean, std=std))
 
     def load(self, module: nn.Module, config: Frozen, freeze: int | None) -> Note:
         """Set the module's weights, all but the new heads; the first `freeze` layers stay as they are.

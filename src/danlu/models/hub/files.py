@@ -12,6 +12,7 @@ from torch import Tensor
 from danlu.errors import DanluError
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+PREPROCESSOR = "preprocessor_config.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.bin.index.json")
 WANTED = (
     CONFIG,
@@ -22,7 +23,7 @@ WANTED = (
     "merges.txt",
     "special_tokens_map.json",
     "generation_config.json",
-    "preprocessor_config.json",
+    PREPROCESSOR,
     "modules.json",
     "1_Pooling/config.json",
 )
@@ -68,6 +69,11 @@ def family_name(config: Mapping[str, Any]) -> str:
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json; DanluError where it is not there or not readable."""
     return _json(folder / CONFIG)
+
+
+def read_preprocessor(folder: Path) -> dict[str, Any]:
+    """preprocessor_config.json, which says what images become; {} where there is none."""
+    return _json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
