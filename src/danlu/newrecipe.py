@@ -16,9 +16,10 @@ from danlu.words.models import SETTINGS
 
 SCHEMA_FILE = "recipe.schema.json"
 
-# modality of a task → what its recipe sets, so that only names are left to change
+# task, or the modality of one → what its recipe sets, so that only names are left to change
 STARTS: dict[str, dict[str, Any]] = {
     "tabular": {"files": ["train.csv"], "target": ["label"]},
+    "text-generation": {"files": ["texts/"]},
     "text": {"files": ["train.csv"], "target": ["label"], "columns": {"text": "text"}},
     "image": {"files": ["images/"]},
     "sequence": {"files": ["train.parquet"], "target": ["label"]},
@@ -30,7 +31,7 @@ def recipe_text(task: str, family: str, settings: type[BaseModel] | None = None)
 
     `settings` is the Config of `family`, whose fields are then listed too.
     """
-    given = {"task": task, "data": STARTS[task.partition("-")[0]], "model": {"family": family}}
+    given = {"task": task, "data": STARTS.get(task) or STARTS[task.partition("-")[0]], "model": {"family": family}}
     lines = [
         f"# yaml-language-server: $schema={SCHEMA_FILE}",
         f"# {say('new.schema', schema=SCHEMA_FILE)}",

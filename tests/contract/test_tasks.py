@@ -24,7 +24,12 @@ SMALL = {
     "distilbert": {"width": 8},
     "vit": {"width": 8},
 }
-PAIRS = [(task, family) for task in TASKS for family in FAMILIES if TASKS[task].modality in FAMILIES[family].reads]
+PAIRS = [
+    (name, family)
+    for name, task in TASKS.items()
+    for family in FAMILIES
+    if task.goal and task.modality in FAMILIES[family].reads
+]
 
 
 def rows_of(modality: str, goal: str) -> pl.DataFrame:

@@ -180,10 +180,9 @@ def fit_documents(
         made, why = _of_checkpoint(column, unit, config, checkpoint), list[Note]()
     else:
         made, why = _fitted(frame, column, unit, config, progress)
-    total = len(made.encode(frame, progress).tokens)
-    wanted = config.max_length or (made.max_length if checkpoint else _context(total))
+    wanted = config.max_length or made.max_length
     longest = min(wanted, checkpoint.max_length) if checkpoint else wanted
-    fitted = Note(f"corpus.tokens_{made.kind}", column=column, size=made.size, total=total, context=longest)
+    fitted = Note(f"corpus.tokens_{made.kind}", column=column, size=made.size, context=longest)
     return replace(made, max_length=longest), [*why, fitted]
 
 
@@ -199,7 +198,8 @@ def _fitted(
     if config.lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
     size = tokenizer.get_vocab_size()
-    return Documents(column, unit, kind, _CONTEXT, size, bool(config.lowercase), tokenizer.to_str()), why
+    context = _context(sum(map(len, texts)) // (1 if kind == "char" else 4))
+    return Documents(column, unit, kind, context, size, bool(config.lowercase), tokenizer.to_str()), why
 
 
 def _of_checkpoint(column: str, unit: Unit | None, config: TextConfig, checkpoint: Checkpoint) -> Documents:
@@ -224,9 +224,9 @@ def _chosen_kind(texts: Sequence[str]) -> tuple[Kind, list[Note]]:
     return kind, [Note(key, characters=characters)]
 
 
-def _context(total: int) -> int:
-    """Tokens in view: `_CONTEXT`, less where that would leave few rows."""
-    return max(16, min(_CONTEXT, 2 ** int(math.log2(max(total / _ROWS, 1)))))
+def _context(tokens: int) -> int:
+    """Tokens in view: `_CONTEXT`, less where so many tokens would make few rows of it."""
+    return max(16, min(_CONTEXT, 2 ** int(math.log2(max(tokens / _ROWS, 1)))))
 
 
 def _trained(kind: Kind, texts: Sequence[str], size: int | None) -> Tokenizer:

@@ -85,32 +85,28 @@ WORDS: dict[str, tuple[str, str]] = {
         "词元：子词（字节级 BPE），因为文本有 {characters:,} 个字符，足以学好子词",
     ),
     "corpus.tokens_char": (
-        "{column}: {total:,} tokens to train on, a vocabulary of {size:,} characters; the model has {context} in view",
-        "{column}：训练词元 {total:,} 个，字表 {size:,} 个字符；模型的视野为 {context} 个词元",
+        "{column}: a vocabulary of {size:,} characters; the model has {context} in view",
+        "{column}：字表 {size:,} 个字符；模型的视野为 {context} 个词元",
     ),
     "corpus.tokens_word": (
-        "{column}: {total:,} tokens to train on, a vocabulary of {size:,} words; the model has {context} in view",
-        "{column}：训练词元 {total:,} 个，词表 {size:,} 个词；模型的视野为 {context} 个词元",
+        "{column}: a vocabulary of {size:,} words; the model has {context} in view",
+        "{column}：词表 {size:,} 个词；模型的视野为 {context} 个词元",
     ),
     "corpus.tokens_bpe": (
-        "{column}: {total:,} tokens to train on, a BPE vocabulary of {size:,} over bytes; the model has {context} in "
-        "view",
-        "{column}：训练词元 {total:,} 个，字节级 BPE 词表 {size:,}；模型的视野为 {context} 个词元",
+        "{column}: a BPE vocabulary of {size:,} over bytes; the model has {context} in view",
+        "{column}：字节级 BPE 词表 {size:,}；模型的视野为 {context} 个词元",
     ),
     "corpus.tokens_wordpiece": (
-        "{column}: {total:,} tokens to train on, a WordPiece vocabulary of {size:,} over bytes; the model has "
-        "{context} in view",
-        "{column}：训练词元 {total:,} 个，字节级 WordPiece 词表 {size:,}；模型的视野为 {context} 个词元",
+        "{column}: a WordPiece vocabulary of {size:,} over bytes; the model has {context} in view",
+        "{column}：字节级 WordPiece 词表 {size:,}；模型的视野为 {context} 个词元",
     ),
     "corpus.tokens_unigram": (
-        "{column}: {total:,} tokens to train on, a Unigram vocabulary of {size:,} over bytes; the model has {context} "
-        "in view",
-        "{column}：训练词元 {total:,} 个，字节级 Unigram 词表 {size:,}；模型的视野为 {context} 个词元",
+        "{column}: a Unigram vocabulary of {size:,} over bytes; the model has {context} in view",
+        "{column}：字节级 Unigram 词表 {size:,}；模型的视野为 {context} 个词元",
     ),
     "corpus.tokens_pretrained": (
-        "{column}: {total:,} tokens to train on, by the checkpoint's tokenizer of {size:,}; the model has {context} in "
-        "view",
-        "{column}：训练词元 {total:,} 个，用检查点的分词器（词表 {size:,}）；模型的视野为 {context} 个词元",
+        "{column}: read by the checkpoint's tokenizer of {size:,} tokens; the model has {context} in view",
+        "{column}：用检查点的分词器（词表 {size:,}）；模型的视野为 {context} 个词元",
     ),
     "corpus.unknown": (
         "{column}: {count} document(s) hold characters or words that no token stands for; each of their bytes counts "
