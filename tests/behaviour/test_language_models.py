@@ -333,6 +333,17 @@ def test_a_small_run_beats_single_tokens_and_says_where_it_does_not(run):
     assert low < target["metrics"]["bits_per_byte"] < high
 
 
+def test_the_report_shows_what_it_writes_behind_test_texts(run):
+    samples = run.report["targets"][0]["samples"]
+    assert len(samples) == 3
+    texts = Path(run.recipe.data.files[0]).read_text()
+    page = (Path(run.folder) / "report.html").read_text(encoding="utf-8")
+    for sample in samples:
+        assert sample["prompt"] + sample["true"] in texts
+        assert sample["text"] in page
+    assert any(sample["text"] for sample in samples)
+
+
 def test_equal_documents_stand_on_one_side(run):
     said = json.loads((Path(run.folder) / "data.json").read_text())
     assert said["train_rows"] + said["validation_rows"] + said["test_rows"] == 440

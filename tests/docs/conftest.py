@@ -84,6 +84,9 @@ def _texts(folder: Path, rng: np.random.Generator) -> None:
         "new": reviews[:5].select("text"),
     }.items():
         part.write_csv(folder / f"{name}.csv")
+    tale = ("once upon a time", "there was a fox", "the fox went home", "and slept")
+    stories = [", ".join(rng.choice(tale, rng.integers(2, 5))) + "." for _ in range(60)]
+    (folder / "stories.txt").write_text("\n\n".join(stories))
     stars = np.where(good, 4, 1) + rng.integers(0, 2, 80)
     pl.DataFrame({"text": text, "stars": stars}).write_csv(folder / "ratings.csv")
     tags = [list(rng.choice(["funny", "long", "sad"], n, replace=False)) for n in rng.integers(1, 3, 80)]

@@ -108,6 +108,11 @@ class Documents:
         feeds = {"tokens": Ragged(before, offsets)}
         return Store(feeds, {}, torch.from_numpy(document), {"tokens": Ragged(wanted, offsets, padding=UNKNOWN_CLASS)})
 
+    def cut(self, text: str, tokens: int) -> str:
+        """The beginning of the text that so many tokens write."""
+        offsets = self.tokenizer.encode(text, add_special_tokens=False).offsets[:tokens]
+        return text[: offsets[-1][1]] if offsets else ""
+
     def told_from(self, encoded: "Encoded") -> np.ndarray:
         """(rows,): the position in all tokens from which on each row of `windows` tells."""
         return _windows(encoded.offsets.numpy(), self.max_length)[1]

@@ -17,7 +17,7 @@ from torch import nn
 
 from danlu.data.corpus import UNKNOWN, Documents, Encoded
 from danlu.data.examples import ROW, Examples
-from danlu.data.text import texts_of
+from danlu.data.text import share_of_ideographs, texts_of
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.outcome import Outcome
 from danlu.tasks.text_generation import told
@@ -28,6 +28,8 @@ ORDER = 5  # of the n-gram model
 MOST_TOKENS = 5_000_000  # of training text that n-grams are counted in
 MOST_BYTES = 8_000_000  # of training text that xz may look back on
 LOOK_BACK = 32_768  # bytes that gzip can
+SAMPLES = 3
+BEGINNING, LENGTH = 40, 400  # characters of a sample that are given, and in all
 
 Nats = np.ndarray  # (positions,) float64
 
@@ -94,6 +96,23 @@ class Text:
 
     def _summed(self, values: np.ndarray) -> np.ndarray:
         return np.add.reduceat(values.astype(np.float64), self.edges)
+
+
+def beginnings(text: Text) -> list[tuple[str, str]]:
+    """A few places of the documents, evenly taken: how the text begins there, and how it goes on."""
+    texts = texts_of(text.examples.frame[text.documents.column], text.documents.column)
+    one_in = max(1, len(texts) // SAMPLES)
+    chosen = [(document, 0) for document in texts[::one_in][:SAMPLES]]
+    if len(texts) < SAMPLES:  # several places of the first: beginnings of lines
+        places = (round(len(texts[0]) * i / SAMPLES) for i in range(SAMPLES))
+        chosen = [(texts[0], texts[0].find("\n", place) + 1) for place in places]
+    short = 4 if share_of_ideographs(texts[:100]) > 0.3 else 1  # an ideograph says as much as some letters
+    begin, end = BEGINNING // short, LENGTH // short
+    found = []
+    for document, place in chosen:
+        size = min(begin, (len(document) - place) // 2)
+        found.append((document[place : place + size], document[place + size : place + end]))
+    return found
 
 
 def rivals(train: Text, test: Text) -> Iterator[Baseline]:

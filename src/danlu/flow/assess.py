@@ -7,10 +7,11 @@ from typing import Any
 
 from danlu.data.codec import Codec
 from danlu.data.tally import Tally
+from danlu.evaluation import entities
 from danlu.evaluation.baseline import Baseline, classical, trivial
 from danlu.evaluation.card import card
 from danlu.evaluation.judge import About, Evidence, evaluation
-from danlu.evaluation.language import Text, rivals
+from danlu.evaluation.language import Text, beginnings, rivals
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.report import html
 from danlu.evaluation.summary import summary
@@ -21,6 +22,8 @@ from danlu.recipe import Recipe
 from danlu.run import Run
 from danlu.training.machine import peak_memory_bytes
 from danlu.words import Note, language
+
+TEMPERATURE = 0.8  # at which samples are drawn: livelier than the likeliest text, less wild than the model
 
 
 def assessed(
@@ -86,7 +89,9 @@ def evidence_of(
     evidence = []
     for found in predictor.evidence(material.test, tally):
         progress(Note("flow.baseline"), 0, 0)
-        compared = _text_rivals if found.outcome.kind == "text" else _rivals
+        if found.outcome.kind == "text" and len(found.outcome):
+            found = replace(found, samples=_samples(predictor, material, recipe.seed))
+        compared = RIVALS.get(found.outcome.kind, _rivals)
         evidence.append(replace(found, baselines=compared(recipe, material, predictor.codec, found.outcome)))
     return evidence
 
@@ -101,6 +106,19 @@ def _rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) 
     return [trivial(truth, outcome), *([rival] if rival else [])]
 
 
+def _samples(predictor: Predictor, material: Material, seed: int) -> list[dict[str, str]]:
+    """Beginnings of test text, and what the model writes behind them."""
+    assert predictor.codec.documents
+    given = beginnings(Text(predictor.codec.documents, material.test))
+    room = predictor.codec.documents.max_length // 4
+    prompts = [predictor.codec.documents.cut(prompt, room) for prompt, _ in given]
+    written = predictor.generate(prompts, temperature=TEMPERATURE, seed=seed)
+    return [
+        {"prompt": prompt, "text": text, "true": whole[len(prompt) :]}
+        for prompt, text, whole in zip(prompts, written, map("".join, given), strict=True)
+    ]
+
+
 def _text_rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) -> list[Baseline]:
     """Single tokens; n-grams and compression where the recipe wants them."""
     if not len(outcome):
@@ -108,3 +126,15 @@ def _text_rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outc
     assert codec.documents
     every = rivals(Text(codec.documents, material.train), Text(codec.documents, material.test))
     return list(every) if recipe.evaluate.baseline else [next(every)]
+
+
+def _entity_rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) -> list[Baseline]:
+    """No entity at all; each word with its commonest tag where the recipe wants a comparison."""
+    if not len(outcome):
+        return []
+    train, test = (entities.Tagged(codec, rows) for rows in (material.train, material.test))
+    every = entities.rivals(train, test, outcome)
+    return list(every) if recipe.evaluate.baseline else [next(every)]
+
+
+RIVALS = {"text": _text_rivals, "entities": _entity_rivals}  # kind of target → what else than classical models
