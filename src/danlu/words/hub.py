@@ -46,6 +46,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{folder}：没有 model.safetensors，也没有 model.safetensors.index.json。danlu 只读取 safetensors 格式的权重，因为 "
         "pickle（pytorch_model.bin）在打开时可能执行任意程序。",
     ),
+    "hub.not_llama2c": (
+        "{path}: not a model in the layout of llama2.c, or not all of it. Fetch it again, or name another file.",
+        "{path}：不是 llama2.c 格式的模型，或内容不完整。请重新下载，或换一个文件。",
+    ),
     "hub.no_tokenizer": (
         "{folder}: no tokenizer.json, no vocab.txt, and no vocab.json with merges.txt. Put the checkpoint's tokenizer there.",
         "{folder}：没有 tokenizer.json、vocab.txt，也没有 vocab.json 加 merges.txt。请把检查点的分词器文件放进来。",
