@@ -16,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 SETTINGS = {
+    "target": "label",
     "train__batch_size": 16,
     "train__checkpoint_every": 3,
     "train__evaluate_every": 12,
@@ -23,6 +24,7 @@ SETTINGS = {
     "evaluate__bootstrap": 20,
 }
 LSTM = {"family": "lstm", "width": 16, "token_width": 16, "layers": 2, "dropout": 0.2}
+LLAMA = {"family": "llama", "width": 16, "depth": 1, "heads": 2, "dropout": 0.2}
 CNN = {"family": "cnn", "width": 8, "depth": 2, "dropout": 0.2}
 # What is trained: of what file, with which settings beside SETTINGS, and how often it is killed.
 CASES = {
@@ -35,6 +37,7 @@ CASES = {
         },
     ),
     "text": ("texts.csv", 4, {"model": LSTM, "train__steps": 60}),
+    "corpus": ("corpus.txt", 3, {"target": None, "model": LLAMA, "train__steps": 60, "data__text__max_length": 32}),
     "images": ("images.npz", 4, {"model": CNN, "train__steps": 60, "train__augment": True}),
 }
 
@@ -50,7 +53,7 @@ def main(folder: Path, case: str) -> None:
     data = str(folder / file)
 
     def start(out: Path) -> None:
-        api.train(data, target="label", out=out, quiet=True, **SETTINGS, **settings)
+        api.train(data, out=out, quiet=True, **SETTINGS | settings)
 
     def go_on(out: Path) -> None:
         if (out / "recipe.yaml").exists():
@@ -116,6 +119,13 @@ def text(folder: Path) -> None:
     (folder / "texts.csv").write_text("\n".join(["text,label", *lines]))
 
 
+def corpus(folder: Path) -> None:
+    """corpus.txt: lines of words."""
+    rng = np.random.default_rng(0)
+    lines = [" ".join(rng.choice(["ab", "cde", "f"], rng.integers(2, 9))) for _ in range(900)]
+    (folder / "corpus.txt").write_text("\n".join(lines))
+
+
 def images(folder: Path) -> None:
     """images.npz: coloured noise, one class brighter than the other."""
     rng = np.random.default_rng(0)
@@ -127,7 +137,7 @@ def images(folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("make", [table, text, images])
+@pytest.mark.parametrize("make", [table, text, corpus, images])
 def test_run_killed_at_many_random_moments_ends_with_the_weights_of_the_uninterrupted_run(make, tmp_path):
     make(tmp_path)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "DANLU_LANG": "en"}
