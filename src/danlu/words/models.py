@@ -98,8 +98,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "model：选用基于 n 元组的 linear，因为对文本来说，它比从零训练的神经网络效果更好（训练数据 {rows} 行）",
     ),
     "models.why_llama": (
-        "model: llama, because on the same text and time it learns more than gpt2",
-        "model：选用 llama，因为在同样的文本和时间里，它比 gpt2 学得更好",
+        "model: llama, the design of most of today's language models (rotary positions, gated layers)",
+        "model：选用 llama，它是当今多数语言模型的结构（旋转位置编码、门控层）",
     ),
     "models.why_cnn_sequence": (
         "model: cnn, because it sees all steps of a sequence at once and trains faster than a recurrent network",
