@@ -77,8 +77,10 @@ def preview(frames: Iterator[pl.DataFrame], width: int) -> list[str]:
     """The first rows and columns that fit a terminal of `width` cells; a single row as a list of its columns."""
     first = next(frames)
     more_rows = first.height > PREVIEW_ROWS or next(frames, None) is not None
+    longest = LONGEST_CELL if first.height > 1 or more_rows else max(LONGEST_CELL, width)
     cells_by_column = {
-        name: [name, *map(_cell, values)] for name, values in first.head(PREVIEW_ROWS).to_dict(as_series=False).items()
+        name: [name, *(_cell(value, longest) for value in values)]
+        for name, values in first.head(PREVIEW_ROWS).to_dict(as_series=False).items()
     }
     if first.height == 1 and not more_rows:
         return columns(list(cells_by_column.values()))
@@ -100,10 +102,16 @@ def _fitting(cells_by_column: dict[str, list[str]], width: int) -> list[list[str
     return shown
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, longest: int = LONGEST_CELL) -> str:
     """A value on one short line."""
-    text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
-    return cut(text, LONGEST_CELL)
+    return cut(" ".join(_spoken(value).split()), longest)
+
+
+def _spoken(value: Any) -> str:
+    """A value as text; of a list of records, such as entities, the values of each."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "; ".join(" ".join(map(_spoken, record.values())) for record in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _lazy(frames: Iterator[pl.DataFrame]) -> pl.LazyFrame:
@@ -130,5 +138,5 @@ def _without_bytes(frames: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _as_json(values: pl.Series) -> pl.Series:
-    texts = [None if value is None else json.dumps(value) for value in values.to_list()]
+    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values.to_list()]
     return pl.Series(values.name, texts, dtype=pl.String)

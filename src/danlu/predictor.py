@@ -25,6 +25,7 @@ from danlu.data.store import Store
 from danlu.data.tally import Tally
 from danlu.errors import DanluError
 from danlu.evaluation.calibrate import calibrated as at_temperature
+from danlu.evaluation.entities import Tagged
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.language import Text
 from danlu.evaluation.outcome import Outcome
@@ -178,9 +179,16 @@ class Predictor:
             yield self.answers(examples, tally)
 
     def answers(self, examples: Examples, tally: Tally | None = None) -> pl.DataFrame:
-        """The predictions of typed rows beside their input columns; of documents, what they cost the model."""
+        """The predictions of typed rows beside their input columns; of documents, what they cost the model; of texts
+        with entities, those found: a list of {text, label, start, end, score} per row.
+        """
         inputs = examples.frame.drop(ROW)
-        answered = self._costs(examples) if self.codec.documents else self._predictions(examples, tally)
+        if self.codec.documents:
+            answered = self._costs(examples)
+        elif self.codec.tagging:
+            answered = self._entities(examples, tally)
+        else:
+            answered = self._predictions(examples, tally)
         for column in [column for column in inputs.columns if column in answered]:
             inputs = inputs.rename({column: _free(f"{column}_input", [*answered, *inputs.columns])})
         return pl.DataFrame(answered).hstack(inputs)
@@ -200,6 +208,11 @@ class Predictor:
         self.codec.require(examples)
         text = Text(self.codec.documents, examples)
         return text.per_document(text.costs(self.module)[0])
+
+    def _entities(self, examples: Examples, tally: Tally | None) -> dict[str, pl.Series]:
+        """Per text: the entities in it."""
+        tagged = Tagged(self.codec, examples)
+        return {tagged.target: tagged.column(tagged.answers(self.module, tally))}
 
     def generate(self, prompts: str | Sequence[str], stop: Sequence[str] = (), **settings: Any) -> list[str]:
         """What the model writes behind each prompt, without the prompt, up to the first of the `stop` strings.
@@ -242,6 +255,8 @@ class Predictor:
         """
         if self.codec.documents:
             return [Evidence(self._told(examples))]
+        if self.codec.tagging:
+            return [self._found(examples, tally)]
         store = self.codec.encode(examples, tally=tally)
         outputs = self.outputs(store)
         places = [examples.origin.place(int(row)) for row in store.rows]
@@ -267,6 +282,13 @@ class Predictor:
         self.codec.require(examples)
         text = Text(self.codec.documents, examples)
         return text.outcome(*text.costs(self.module))
+
+    def _found(self, examples: Examples, tally: Tally | None) -> Evidence:
+        """The entities that the model finds, beside the true ones."""
+        tagged = Tagged(self.codec, examples)
+        self.codec.encode(examples, tally=tally)  # which counts what words cannot tell
+        answers = tagged.answers(self.module)
+        return Evidence(tagged.outcome(answers), mistakes=tagged.mistakes(answers))
 
     def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:
         """The metrics of labelled files or rows, with 95 % intervals, in the form of report.json.
@@ -317,7 +339,7 @@ class Predictor:
 
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
-        return self.task.modality not in ("text", "stream") or Path(text).exists()
+        return self.task.modality not in ("text", "words", "stream") or Path(text).exists()
 
 
 def _as_in_training(data: DataConfig, codec: Codec) -> DataConfig:

@@ -17,7 +17,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from danlu.errors import DanluError
 from danlu.words import Note
 
-ColumnKind = Literal["number", "category", "boolean", "date", "text", "image", "sequence", "labels", "ignore"]
+ColumnKind = Literal[
+    "number", "category", "boolean", "date", "text", "image", "sequence", "labels", "entities", "ignore"
+]
 
 
 def _as_list(value: Any) -> Any:
@@ -85,7 +87,7 @@ class TextConfig(Frozen):
     )
     over_long: Literal["cut", "refuse"] = Field("cut", description="what to do with a longer text; cut is counted")
     lowercase: bool | None = Field(
-        None, description="whether capitals count as small letters; yes, but for text-generation"
+        None, description="whether capitals count as small letters; yes, but for text-generation and entities"
     )
 
 

@@ -17,6 +17,7 @@ from danlu.data.ngrams import Terms, fit_terms
 from danlu.data.sequences import Sequences, fit_sequences
 from danlu.data.store import Dense, Feed, Modality, Shapes, Store
 from danlu.data.tabular import Category, Numbers, fit_category, fit_numbers
+from danlu.data.tagging import Tagging, fit_tagging
 from danlu.data.tally import Rows, Tally
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target, fit_target
 from danlu.data.text import Checkpoint, Tokens, fit_tokens, given_tokens
@@ -42,8 +43,9 @@ INPUTS: Mapping[ColumnKind, tuple[str, ...]] = {
     "image": ("image",),
     "sequence": ("sequence",),
     "labels": (),
+    "entities": (),
 }
-_WITH_TOKENIZER = ("tokens", "documents")  # parts whose tokenizer is a file of its own
+_WITH_TOKENIZER = ("tokens", "documents", "tagging")  # parts whose tokenizer is a file of its own
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Codec:
     categories: tuple[Category, ...] = ()
     tokens: Tokens | None = None
     documents: Documents | None = None  # rows are documents, and what is told is their next tokens
+    tagging: Tagging | None = None  # rows are texts, and what is told is a tag of each word
     terms: Terms | None = None
     images: Images | None = None
     sequences: Sequences | None = None
@@ -137,6 +140,22 @@ class Codec:
         documents, said = fit_documents(train.frame, column, config.documents, config.text, checkpoint, progress)
         return cls(targets={}, inputs={column: "text"}, notes=tuple(said), documents=documents)
 
+    @classmethod
+    def of_words(
+        cls,
+        train: Examples,
+        target: str,
+        config: DataConfig,
+        checkpoint: Checkpoint | None = None,
+        progress: Progress | None = None,
+    ) -> "Codec":
+        """The codec of training rows of texts with entities, for a model that tells a tag of each word.
+
+        Raises DanluError where there is no entity, or a setting has no use.
+        """
+        tagging, tags, said = fit_tagging(train, target, config.text, checkpoint, progress)
+        return cls(targets={target: tags}, inputs={tagging.column: "text"}, notes=tuple(said), tagging=tagging)
+
     def require(self, examples: Examples, with_targets: bool = True) -> None:
         """Raises DanluError where a column that is read is missing."""
         _require(examples, [*self.inputs, *(self.targets if with_targets else ())])
@@ -156,6 +175,9 @@ class Codec:
         rows = Rows.of(examples, tally or Tally())
         if self.documents:
             return self.documents.stream(examples.frame, rows, progress)
+        if self.tagging:
+            (target,) = self.targets.values()
+            return self.tagging.encode(examples, target if with_targets else None, rows, progress)
         targets = {}
         if with_targets:
             targets = {name: _encoded_target(t, examples.frame[name], rows) for name, t in self.targets.items()}
@@ -182,7 +204,7 @@ class Codec:
     @property
     def shapes(self) -> Shapes:
         """What a model must know of the tensors."""
-        read = self.tokens or self.documents
+        read = self.tokens or self.documents or self.tagging
         return Shapes(
             numbers=len(self.numbers.features) if self.numbers else 0,
             missing=len(self.numbers.indicators) if self.numbers else 0,
@@ -196,13 +218,14 @@ class Codec:
             image_std=self.images.std if self.images else (),
             sequence=self.sequences.channels if self.sequences else 0,
             max_steps=self.sequences.max_steps if self.sequences else 0,
+            per_token=self.tagging is not None,
             heads=None if self.documents else {name: target.size for name, target in self.targets.items()},
         )
 
     @property
     def tokenizer_json(self) -> str | None:
         """The tokenizer as the text of a `tokenizer.json`, which the tokenizers library reads."""
-        read = self.tokens or self.documents
+        read = self.tokens or self.documents or self.tagging
         return read.tokenizer_json if read else None
 
     def to_json(self) -> dict[str, Any]:

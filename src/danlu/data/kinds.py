@@ -73,6 +73,8 @@ def infer_target(
 ) -> tuple[tuple[str, ...], Note]:
     """The columns to predict, and why. Raises DanluError where none is given and no name leaves no doubt."""
     names = list(columns)
+    if entities := next((column for column in columns.values() if column.kind == "entities"), None):
+        return (entities.name,), Note("entities.target", reason=entities.reason)
     _check_known(config.target, names)
     if config.target:
         return tuple(dict.fromkeys(config.target)), Note("data.target.given", columns=", ".join(config.target))
@@ -133,6 +135,8 @@ def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.
     """The task that columns and target call for, and why; where the target can be read otherwise, how to say so."""
     modality = _modality([c.kind for c in columns.values() if c.name not in targets])
     target = columns[targets[0]]
+    if target.kind == "entities":
+        return "token-classification", Note("entities.task")
     goal, other = "classification", "regression"
     if target.kind in ("number", "date"):
         goal, other = other, goal

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from danlu.data.entity_rows import with_entities, written
 from danlu.data.examples import ROW, BadRow, Column, Examples, Origin
 from danlu.data.fitting import BadRows, fitted, place, without_unreadable_images
 from danlu.data.formats.memory import frame_of
@@ -147,7 +148,11 @@ def _examples(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:
     bad_steps: BadRows = {}
     if wish.config.sequences:
         frame, sequence, bad_steps = _sequences(frame, origin, wish.config.sequences, wish)
-    columns = _columns(frame, wish)
+    how = written(frame, wish.config, wish.task, wish.columns)
+    if how:
+        frame, columns, bad_steps = with_entities(frame, origin, how)
+    else:
+        columns = _columns(frame, wish)
     if wish.config.sequences:
         columns[SEQUENCE] = sequence
     frame, columns, bad = fitted(frame, columns, origin, wish.config, may_change=wish.columns is None)

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-Modality = Literal["table", "text", "image", "sequence", "stream"]  # what the rows of a task mostly are
+Modality = Literal["table", "text", "words", "image", "sequence", "stream"]  # what the rows of a task mostly are
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Shapes:
     image_std: tuple[float, ...] = ()
     sequence: int = 0
     max_steps: int = 0
+    per_token: bool = False  # every head answers each token, (B, T, size), and not each row
     heads: Mapping[str, int] | None = None  # target name → number of outputs; None: the model tells next tokens
 
 

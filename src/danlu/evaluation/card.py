@@ -20,6 +20,7 @@ PIPELINE_TAGS = (
     "text-classification",
     "image-classification",
     "text-generation",
+    "token-classification",
 )
 NAMED = 20  # columns or classes that are listed by name
 GENERATING = """```python
@@ -83,7 +84,9 @@ def _use(report: Report, voice: Voice) -> list[str]:
     for target in report["targets"]:
         if target["kind"] == "text":
             return [_plain(voice.say("card_continues")), GENERATING]
-        if target["kind"] == "number":
+        if target["kind"] == "entities":
+            said.append(voice.say("card_finds", classes=_listed(target["classes"], voice)))
+        elif target["kind"] == "number":
             said.append(voice.say("card_predicts_number", name=target["name"]))
         else:
             said.append(voice.say("card_predicts", name=target["name"], classes=_listed(target["classes"], voice)))

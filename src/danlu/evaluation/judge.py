@@ -12,7 +12,7 @@ Version 1. Notes are {code, fields, text}, so that the report can be said in eit
     cv           null or {how, targets: {name: {folds: [{metric: value}], mean, std}}}
     timing       {what: seconds}   memory_bytes   environment {…}
     targets      [{
-        name   kind (class | labels | number | text)   classes   rows   headline (metric)
+        name   kind (class | labels | number | text | entities)   classes   rows   headline (metric)
         verdict      [note]: the headline first
         metrics      {metric: value}               intervals   {metric: [low, high]} (95 %)
         baselines    [{name, metrics, intervals, rows, available, fit_s, headline [ours, theirs], advantage [low, high],
@@ -77,6 +77,7 @@ class Evidence:
     uncalibrated: np.ndarray | None = None
     temperature: float = 1.0
     samples: Sequence[Mapping[str, str]] = ()
+    mistakes: Sequence[Mapping[str, Any]] = ()  # where the outcome's figures do not tell them
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def judged(
         "roc": _curves(outcome, roc_curve, roc_auc),
         "pr": _curves(outcome, _recall_first, average_precision),
         "residuals": _residuals(outcome),
-        "mistakes": worst(outcome, columns),
+        "mistakes": [dict(mistake) for mistake in evidence.mistakes] or worst(outcome, columns),
         "samples": [dict(sample) for sample in evidence.samples],
     }
 
@@ -252,7 +253,7 @@ def _reliability(outcome: Outcome) -> dict[str, Any]:
 
 
 def _per_class(outcome: Outcome) -> list[dict[str, Any]]:
-    if outcome.kind not in CHANCES:
+    if outcome.kind not in (*CHANCES, "entities"):
         return []
     c = class_counts(outcome)
     columns = zip(outcome.classes, c.precision, c.recall, c.f1, c.actual, c.answered, strict=True)

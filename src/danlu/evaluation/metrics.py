@@ -23,6 +23,7 @@ HEADLINE: Mapping[str, str] = {
     "labels": "f1_micro",
     "number": "mae",
     "text": "bits_per_byte",
+    "entities": "f1_micro",
 }  # what the verdict rests on
 MAIN: Mapping[str, tuple[str, ...]] = {  # what is shown first, in this order
     "class": (
@@ -31,6 +32,7 @@ MAIN: Mapping[str, tuple[str, ...]] = {  # what is shown first, in this order
     ),
     "labels": ("f1_micro", "f1_macro", "subset_accuracy", "roc_auc_macro", "pr_auc_macro", "log_loss", "ece"),
     "number": ("mae", "rmse", "r2", "median_absolute_error", "mape"),
+    "entities": ("f1_micro", "precision_micro", "recall_micro", "f1_macro", "precision_macro", "recall_macro"),
     "text": ("bits_per_byte", "perplexity", "loss", "accuracy"),
 }
 BINS = 15
@@ -59,6 +61,8 @@ def statistics(outcome: Outcome) -> list[Statistic]:
         return [_label_decisions(outcome), _label_probabilities(outcome), _ranking(outcome)]
     if outcome.kind == "text":
         return [_text_costs(outcome)]
+    if outcome.kind == "entities":
+        return [_entities_found(outcome)]
     return [_number_errors(outcome), _median_error(outcome)]
 
 
@@ -87,7 +91,10 @@ class Counts:
 
 
 def class_counts(outcome: Outcome) -> Counts:
-    """Counts (K,) of each class of a class or labels outcome, for the table per class."""
+    """Counts (K,) of each class of a class or labels outcome, or kind of entity, for the table per class."""
+    if outcome.kind == "entities":
+        hits, answered = outcome.prediction.sum(0).T
+        return Counts(hits, answered, outcome.truth.sum(0))
     size = len(outcome.classes)
     if outcome.kind == "labels":
         return Counts(
@@ -301,6 +308,17 @@ def _text_costs(outcome: Outcome) -> Statistic:
             "loss": nats / tokens,
             "accuracy": right / tokens,
         }
+
+    return Statistic(of)
+
+
+def _entities_found(outcome: Outcome) -> Statistic:
+    """Of all entities, and as the mean over kinds that occur; one counts as found where span and kind are right."""
+
+    def of(weights: np.ndarray) -> Values:
+        hits, answered = (weights @ outcome.prediction[:, :, part] for part in (0, 1))
+        counts = Counts(hits, answered, weights @ outcome.truth)
+        return _averages(counts, counts.answered + counts.actual > 0)
 
     return Statistic(of)
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-TargetKind = Literal["class", "labels", "number", "text"]
+TargetKind = Literal["class", "labels", "number", "text", "entities"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Outcome:
     class     (N,) int64 index into `classes`; -1: never in training   (N, K) float64, rows sum to 1
     labels    (N, K) 0 or 1                                            (N, K) float64, each by itself
     number    (N,) float64, raw units                                  (N,) float64, raw units
+    entities  (N, K) entities of each kind                             (N, K, 2) of them found, and entities answered
     text      (N, 2) tokens and UTF-8 bytes of a stretch of text       (N, 2) nats that it costs, tokens told right
 
     `places` says where each row came from ("test.csv row 41"); `frame` holds its input columns, to show mistakes.

@@ -38,6 +38,9 @@ def target_sections(target: Target, voice: Voice) -> Iterator[tuple[str, list[Ma
     if target["kind"] == "number":
         yield "residuals", [_residuals(target, voice), *_mistakes(target, voice)]
         return
+    if target["kind"] == "entities":
+        yield "errors", [*_per_class(target, voice), *_mistakes(target, voice)]
+        return
     yield "errors", [_confusion(target, voice), *_mistakes(target, voice), *_per_class(target, voice)]
     yield "sureness", [_sureness(target, voice)]
 
@@ -195,7 +198,8 @@ def _pair(true: str, answered: str, voice: Voice) -> str:
 def _per_class(target: Target, voice: Voice) -> list[Markup]:
     ordered = sorted(target["per_class"], key=lambda c: (c["f1"], -c["actual"]))
     shown, rest = (ordered, []) if len(ordered) <= CLASSES else (ordered[:CLASSES], ordered[CLASSES:])
-    head = [voice.say(part) for part in ("class", "precision", "recall", "f1", "support")]
+    support = "entities" if target["kind"] == "entities" else "support"
+    head = [voice.say(part) for part in ("class", "precision", "recall", "f1", support)]
     parts = [table(voice.say("per_class"), head, [_class_row(c, voice) for c in shown])]
     if rest:
         more = table("", head, [_class_row(c, voice) for c in rest])
@@ -226,7 +230,8 @@ def _mistakes(target: Target, voice: Voice) -> list[Markup]:
 
 
 def _mistake(mistake: Mapping[str, Any], kind: str, voice: Voice) -> Markup:
-    says = {"class": _class_mistake, "labels": _labels_mistake, "number": _number_mistake}[kind]
+    listed = {"labels": _labels_mistake, "entities": _labels_mistake}
+    says = {"class": _class_mistake, **listed, "number": _number_mistake}[kind]
     special = [_input(i, voice) for i in mistake["inputs"] if i["kind"] != "value"]
     plain = [_input(i, voice) for i in mistake["inputs"] if i["kind"] == "value"]
     shown = tag("dl", *plain[:CELLS], class_="row") if plain else NOTHING

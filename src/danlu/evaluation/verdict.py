@@ -47,7 +47,7 @@ def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence
         "interval": _interval(measured["intervals"].get(name), said),
         "rivals": _rivals([(Note.from_json(b["name"]), said(b["metrics"][name])) for b in baselines], outcome.kind),
     }
-    if outcome.kind == "labels":
+    if outcome.kind in ("labels", "entities"):
         fields |= {part: percent(metrics[f"{part}_micro"]) for part in ("precision", "recall")}
     if outcome.kind == "text":
         size, tokens = outcome.truth[:, 1].sum(), outcome.truth[:, 0].sum()

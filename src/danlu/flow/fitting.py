@@ -2,6 +2,7 @@
 
 from danlu.data.loader import Loader
 from danlu.evaluation.calibrate import fit_temperature
+from danlu.evaluation.judge import CHANCES
 from danlu.flow.material import Material
 from danlu.flow.prepare import Prepared
 from danlu.predictor import Predictor
@@ -36,12 +37,13 @@ def calibrated_predictor(recipe: Recipe, material: Material, prepared: Prepared)
         columns=material.whole.columns,
         data=material.data,
     )
-    if not recipe.evaluate.calibrate or not material.targets or not len(prepared.validation):
+    kinds = {target.kind for target in prepared.codec.targets.values()}
+    if not recipe.evaluate.calibrate or not kinds & {*CHANCES} or not len(prepared.validation):
         return predictor
     outputs = predictor.outputs(prepared.validation)
     temperatures = {
         name: fit_temperature(outputs[name].numpy(), prepared.validation.targets[name].numpy(), target.kind)
         for name, target in prepared.codec.targets.items()
-        if target.kind != "number"
+        if target.kind in CHANCES
     }
     return predictor.at(temperatures)

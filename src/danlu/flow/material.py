@@ -90,7 +90,7 @@ def _purpose(
 def _refuse_other_inputs(task: Task, targets: tuple[str, ...], examples: Examples) -> None:
     """DanluError where a task of texts, images or sequences has no such column."""
     inputs = [column for column in examples.columns.values() if column.name not in targets]
-    if task.modality != "table" and task.modality not in {column.kind for column in inputs}:
+    if task.modality not in ("table", "words") and task.modality not in {column.kind for column in inputs}:
         kind = Note(f"codec.kind_{task.modality}")
         names = ", ".join(column.name for column in inputs) or "–"
         raise DanluError("flow.no_such_input", task=task.name, kind=kind, wanted=task.modality, names=names)
@@ -155,8 +155,10 @@ def _given(
     rows = read(data, files, examples.columns, progress)
     if not set(targets) <= set(rows.frame.columns):  # as a contest's test.csv, which is there to be predicted
         return None, [Note("flow.unlabelled_file", files=", ".join(files), targets=", ".join(targets))]
+    marked = [rows.columns[name].reason for name in targets if rows.columns[name].kind == "entities"]
     rows, unlabelled = labelled(rows, targets)
-    return rows, [unlabelled] if unlabelled else []
+    said = [Note("entities.given", files=", ".join(files), reason=reason) for reason in marked]
+    return rows, [*said, *([unlabelled] if unlabelled else [])]
 
 
 def stratified_on(task: Task, targets: tuple[str, ...], examples: Examples, data: DataConfig) -> str | None:

@@ -76,6 +76,20 @@ class Classifier(nn.Module):
         return self.heads(self.dropout(x))
 
 
+class Tagger(nn.Module):
+    """Inputs → {head: (B, T, size)}, from the vector of each token."""
+
+    def __init__(self, config: Config, shapes: Shapes) -> None:
+        super().__init__()
+        assert shapes.heads
+        self.trunk = Trunk(shapes.tokens, config)
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.tags = Heads(config.width, shapes.heads)
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self.tags(self.dropout(hidden_states(self.trunk, inputs)))
+
+
 class MaskedLM(nn.Module):
     """Inputs → {"logits": (B, T, tokens)}: scores of the token at each position; the token vectors are its matrix."""
 
@@ -105,9 +119,11 @@ def hidden_states(trunk: Trunk, inputs: dict[str, Tensor]) -> Tensor:
     )
 
 
-def _build(config: Config, shapes: Shapes) -> Classifier | MaskedLM:
+def _build(config: Config, shapes: Shapes) -> Classifier | Tagger | MaskedLM:
     if config.positions == "learned" and shapes.max_tokens > config.max_length:
         raise DanluError("models.too_long", longest=shapes.max_tokens, max_length=config.max_length)
+    if shapes.per_token:
+        return Tagger(config, shapes)
     return Classifier(config, shapes) if shapes.heads else MaskedLM(config, shapes.tokens)
 
 
@@ -242,12 +258,14 @@ def _distilbert_write(ours: Config, _: Shapes) -> dict[str, Any]:
 
 BERT_LAYOUT = Layout(
     model_type="bert",
+    tagger="BertForTokenClassification",
     classifier="BertForSequenceClassification",
     language="BertForMaskedLM",
     rules=(
         *_rules("bert", "encoder.layer", _BERT_LAYER),
         Rule("pool", "bert.pooler.dense"),
         Rule("heads.linear", "classifier", output=True),
+        Rule("tags.linear", "classifier", output=True),
         Rule("dense", "cls.predictions.transform.dense"),
         Rule("norm", "cls.predictions.transform.LayerNorm"),
         Rule("bias", "cls.predictions.bias"),
@@ -263,12 +281,14 @@ BERT_LAYOUT = Layout(
 )
 ROBERTA_LAYOUT = Layout(
     model_type="roberta",
+    tagger="RobertaForTokenClassification",
     classifier="RobertaForSequenceClassification",
     language="RobertaForMaskedLM",
     rules=(
         *_rules("roberta", "encoder.layer", _BERT_LAYER),
         Rule("pool", "classifier.dense"),
         Rule("heads.linear", "classifier.out_proj", output=True),
+        Rule("tags.linear", "classifier", output=True),
         Rule("dense", "lm_head.dense"),
         Rule("norm", "lm_head.layer_norm"),
         Rule("bias", "lm_head.bias"),
@@ -284,12 +304,14 @@ ROBERTA_LAYOUT = Layout(
 )
 DISTILBERT_LAYOUT = Layout(
     model_type="distilbert",
+    tagger="DistilBertForTokenClassification",
     classifier="DistilBertForSequenceClassification",
     language="DistilBertForMaskedLM",
     rules=(
         *_rules("distilbert", "transformer.layer", _DISTILBERT_LAYER),
         Rule("pool", "pre_classifier"),
         Rule("heads.linear", "classifier", output=True),
+        Rule("tags.linear", "classifier", output=True),
         Rule("dense", "vocab_transform"),
         Rule("norm", "vocab_layer_norm"),
         Rule("bias", "vocab_projector.bias"),
@@ -320,7 +342,7 @@ def _family(name: str, config: type[Config], layout: Layout) -> Family:
         name=name,
         summary=f"models.{name}",
         config=config,
-        reads={"text": ("tokens", *TABLE)},
+        reads={"text": ("tokens", *TABLE), "words": ("tokens",)},
         build=_build,
         fields=_fields,
         training=_training,

@@ -14,6 +14,8 @@ def choose(modality: Modality, rows: int) -> tuple[str, Note]:
         return "mlp", Note("models.why_mlp", rows=rows)
     if modality == "text":
         return "linear", Note("models.why_linear", rows=rows)
+    if modality == "words":
+        return "lstm", Note("models.why_lstm")
     if modality == "stream":
         return "llama", Note("models.why_llama")
     if modality == "sequence":

@@ -23,7 +23,8 @@ class Family:
     `build(config, shapes)` gives the module: inputs → {head: (B, size) or (B, members, size)}.
     `fields(shapes, rows)` gives values for fields of `config` that suit these inputs and `rows` training
     rows; `config` alone is the plain model.
-    Where `shapes.heads` is None the module is a language model: inputs → {"logits": (B, T, tokens)}.
+    Where `shapes.per_token` it gives {head: (B, T, size)}; where `shapes.heads` is None the module is a language
+    model: inputs → {"logits": (B, T, tokens)}.
     `prepare(module, store)` sets what the module begins with by looking at the training rows, once.
     `training(shapes, rows)` gives values for fields of TrainConfig that suit this family, likewise.
     `layout` says how its settings and weights are named in the Hugging Face layout, where they have a place there.

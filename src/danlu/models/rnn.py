@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from danlu.data.store import Shapes
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
-from danlu.models.heads import Readout
+from danlu.models.heads import Heads, Readout
 from danlu.models.inputs import Concat, Part, steps_inside, table_parts, token_vectors
 from danlu.recipe import Frozen
 
@@ -67,14 +67,19 @@ class Recurrent(nn.Module):
         if config.pool == "attention":
             self.query = nn.Linear(self.width, 1, bias=False)
 
+    def states(self, x: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        """The states of the last layer at every step, (B, T, width), and its final ones, (B, width); 0 in padding."""
+        packed = pack_padded_sequence(x, length.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False)
+        states, final = self.cells(packed)
+        hidden = final[0] if isinstance(final, tuple) else final
+        states, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+        return states, hidden[-self.directions :].transpose(0, 1).flatten(1)
+
     def forward(self, x: Tensor, length: Tensor) -> Tensor:
         length = length.clamp_min(1)
-        packed = pack_padded_sequence(x, length.cpu(), batch_first=True, enforce_sorted=False)
-        states, final = self.cells(packed)
+        states, final = self.states(x, length)
         if self.pool == "last":
-            hidden = final[0] if isinstance(final, tuple) else final
-            return hidden[-self.directions :].transpose(0, 1).flatten(1)
-        states, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+            return final
         inside = steps_inside(length, x.shape[1]).unsqueeze(-1)
         if self.pool == "max":
             return states.masked_fill(~inside, -torch.inf).amax(1)
@@ -99,6 +104,24 @@ class RecurrentTokens(Part):
         return self.recurrent(self.dropout(self.vectors(inputs["tokens"])), inputs["tokens_length"])
 
 
+class Tagger(nn.Module):
+    """Inputs → {head: (B, T, size)}, from the states at each token."""
+
+    def __init__(self, shapes: Shapes, config: Config) -> None:
+        super().__init__()
+        assert shapes.heads
+        vectors = token_vectors(shapes, config.token_width)
+        self.vectors = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=0)
+        self.dropout = nn.Dropout(config.dropout)
+        self.recurrent = Recurrent(config.token_width, config)
+        self.tags = Heads(self.recurrent.width, shapes.heads)
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        vectors = self.dropout(self.vectors(inputs["tokens"]))
+        states, _ = self.recurrent.states(vectors, inputs["tokens_length"])
+        return self.tags(self.dropout(states))
+
+
 class RecurrentSequence(Part):
     """A numeric sequence's steps, read in order."""
 
@@ -111,7 +134,9 @@ class RecurrentSequence(Part):
         return self.recurrent(inputs["sequence"], inputs["sequence_length"])
 
 
-def _build(config: Config, shapes: Shapes) -> Readout:
+def _build(config: Config, shapes: Shapes) -> Readout | Tagger:
+    if shapes.per_token:
+        return Tagger(shapes, config)
     parts: list[Part] = []
     if shapes.tokens:
         parts.append(RecurrentTokens(shapes, config))
@@ -146,7 +171,7 @@ def _family(cell: Cell, config: type[Config]) -> Family:
         name=cell,
         summary=f"models.{cell}",
         config=config,
-        reads={"text": ("tokens", *TABLE), "sequence": ("sequence", *TABLE)},
+        reads={"text": ("tokens", *TABLE), "words": ("tokens",), "sequence": ("sequence", *TABLE)},
         build=_build,
         fields=_fields,
         training=_training,

@@ -6,6 +6,7 @@ from danlu.errors import DanluError
 from danlu.tasks.supervised import Supervised
 from danlu.tasks.task import Objective, Task
 from danlu.tasks.text_generation import TextGeneration
+from danlu.tasks.token_classification import TokenClassification
 
 TASKS: dict[str, Task] = {
     "tabular-classification": Supervised("tabular-classification", "table", "classification"),
@@ -17,9 +18,10 @@ TASKS: dict[str, Task] = {
     "sequence-classification": Supervised("sequence-classification", "sequence", "classification"),
     "sequence-regression": Supervised("sequence-regression", "sequence", "regression"),
     "text-generation": TextGeneration(),
+    "token-classification": TokenClassification(),
 }
 
-__all__ = ["TASKS", "Objective", "Supervised", "Task", "TextGeneration", "task_named"]
+__all__ = ["TASKS", "Objective", "Supervised", "Task", "TextGeneration", "TokenClassification", "task_named"]
 
 
 def task_named(name: str) -> Task:

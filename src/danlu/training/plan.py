@@ -175,8 +175,12 @@ def _precision(asked: str, suited: str, pays: bool) -> str:
 
 
 def _metric(wanted: str | None, metrics: tuple[str, ...], validation_rows: int) -> str:
-    """Accuracy where there are rows enough to tell it finely, else the loss; DanluError for an unknown one."""
-    metric = wanted or ("accuracy" if "accuracy" in metrics and validation_rows >= 1000 else "loss")
+    """F1 of entities; accuracy where there are rows enough to tell it finely; else the loss.
+
+    DanluError for an unknown one.
+    """
+    fine = "accuracy" in metrics and validation_rows >= 1000
+    metric = wanted or ("f1" if "f1" in metrics and validation_rows else "accuracy" if fine else "loss")
     if metric not in metrics:
         raise DanluError("train.unknown_metric", metric=metric, valid=", ".join(metrics))
     return metric

@@ -10,6 +10,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "codec.kind_image": ("image", "图像"),
     "codec.kind_sequence": ("sequence", "序列"),
     "codec.kind_labels": ("labels", "多标签"),
+    "codec.kind_entities": ("entities", "实体"),
     # Columns that are not read
     "codec.unread": (
         'column "{column}" ({kind}) is not used: this model family does not read that kind in this task',

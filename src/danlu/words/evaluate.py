@@ -12,6 +12,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.ngram": ("a {order}-gram model", "{order} 元语法模型"),
     "evaluate.gzip": ("gzip", "gzip"),
     "evaluate.xz": ("xz", "xz"),
+    "evaluate.no_entity": ("finding no entity", "一个实体都不找"),
+    "evaluate.word_tags": ("each word with its commonest tag", "每个词取其最常见的标签"),
     "evaluate.nothing": ("", ""),
     "evaluate.interval": (" ({low}–{high})", "（{low}–{high}）"),
     "evaluate.no_rows": (
@@ -26,6 +28,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "On {rows} rows the model never saw, it finds {recall} % of the labels, and {precision} % of the labels it "
         "gives are right: an F1 of {value} %{interval}{rivals}.",
         "在模型从未见过的 {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中有 {precision}% 是对的，"
+        "F1 为 {value}%{interval}{rivals}。",
+    ),
+    "evaluate.headline_entities": (
+        "In {rows} texts the model never saw, it finds {recall} % of the entities, and {precision} % of what it gives "
+        "is right: an F1 of {value} %{interval}{rivals}.",
+        "在模型从未见过的 {rows} 条文本中，它找出了 {recall}% 的实体，给出的实体中有 {precision}% 是对的，"
         "F1 为 {value}%{interval}{rivals}。",
     ),
     "evaluate.headline_text": (
@@ -47,6 +55,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.rival_class": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
     "evaluate.rivals_labels": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
     "evaluate.rival_labels": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
+    "evaluate.rivals_entities": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
+    "evaluate.rival_entities": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
     "evaluate.rivals_text": ("; {name} needs {value}{rest}", "；{name}需要 {value}{rest}"),
     "evaluate.rival_text": (", {name} {value}{rest}", "，{name}需要 {value}{rest}"),
     "evaluate.rivals_number": ("; {name} is off by {value}{rest}", "；{name}偏差 {value}{rest}"),

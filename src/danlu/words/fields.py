@@ -16,7 +16,7 @@ CHINESE: dict[str, str] = {
     "data.text.vocab_size": "词元或 n 元组最多多少个",
     "data.text.max_length": "每条文本的词元数上限；默认让绝大多数文本放得下；text-generation 中为上下文长度",
     "data.text.over_long": "超长文本怎么办；截断的条数会报告",
-    "data.text.lowercase": "是否转成小写；默认转，text-generation 除外",
+    "data.text.lowercase": "是否转成小写；默认转，text-generation 与实体识别除外",
     "data.image.size": "图像的高和宽；按训练图像选择",
     "data.image.channels": "1 为灰度，3 为彩色；与训练图像一致",
     "data.split.validation": "验证集所占比例",

@@ -70,6 +70,10 @@ WORDS: dict[str, tuple[str, str]] = {
         'use it: danlu generate {folder} "how the text begins"',
         "使用模型：danlu generate {folder} “开头的文字”",
     ),
+    "flow.find_with_it": (
+        'use it: danlu predict {folder} --text "a text with names in it"',
+        "使用模型：danlu predict {folder} --text “含有人名地名的文字”",
+    ),
     "flow.use_it": (
         "use it: danlu predict {folder} new-rows.csv",
         "使用模型：danlu predict {folder} 新数据.csv",

@@ -97,6 +97,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "({rows} training rows)",
         "model：选用基于 n 元组的 linear，因为对文本来说，它比从零训练的神经网络效果更好（训练数据 {rows} 行）",
     ),
+    "models.why_lstm": (
+        "model: lstm, which tells the words of a text from both sides; a pretrained encoder, such as "
+        "--model distilbert/distilbert-base-cased, usually finds far more",
+        "model：选用 lstm，它从前后两个方向读每个词；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）通常能找出更多",
+    ),
     "models.why_llama": (
         "model: llama, the design of most of today's language models (rotary positions, gated layers)",
         "model：选用 llama，它是当今多数语言模型的结构（旋转位置编码、门控层）",
@@ -117,6 +122,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "models.text": ("texts", "文本"),
     "models.image": ("images", "图像"),
     "models.sequence": ("numeric sequences", "数值序列"),
+    "models.words": ("words in texts", "文本中的词"),
     "models.stream": ("text generation", "文本生成"),
 }
 

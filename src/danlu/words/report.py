@@ -36,6 +36,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.big_class": ("right on unseen rows", "未见数据答对率"),
     "report.big_labels": ("F1 on unseen rows", "未见数据上的 F1"),
     "report.big_number": ("mean error on unseen rows", "未见数据上的平均偏差"),
+    "report.big_entities": ("F1 of entities in unseen texts", "未见文本中实体的 F1"),
     "report.big_text": ("bits per byte of unseen text", "未见文本每字节所需比特"),
     "report.range": ("95 % interval: {between}", "95% 区间：{between}"),
     "report.compared": ("Compared on the same {rows} rows: {metric}", "在同样的 {rows} 行上比较：{metric}"),
@@ -70,6 +71,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.recall": ("Recall", "召回率"),
     "report.f1": ("F1", "F1"),
     "report.support": ("Rows", "行数"),
+    "report.entities": ("Entities", "实体数"),
     "report.mistakes": ("Most confident mistakes", "最自信的错误"),
     "report.mistakes_number": ("Largest errors", "最大的偏差"),
     "report.mistakes_how": (
@@ -148,6 +150,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.kind_image": ("image", "图像"),
     "report.kind_sequence": ("sequence", "序列"),
     "report.kind_labels": ("labels", "多标签"),
+    "report.kind_entities": ("entities", "实体"),
     "report.kind_ignore": ("not used", "不使用"),
     "report.why": ("Why", "理由"),
     "report.columns": ("Columns ({count})", "列（{count}）"),
@@ -246,6 +249,11 @@ WORDS: dict[str, tuple[str, str]] = {
     # model card
     "report.card_use": ("What it is for", "用途"),
     "report.card_predicts": ("Predicts “{name}” (one of: {classes}).", "预测“{name}”（取值：{classes}）。"),
+    "report.card_finds": (
+        "Finds names and other entities in a text: where each begins and ends, and of which kind it is (one of: "
+        "{classes}).",
+        "在文本中找出命名实体：给出每个实体的起止位置与种类（取值：{classes}）。",
+    ),
     "report.card_predicts_number": ("Predicts the number “{name}”.", "预测数值“{name}”。"),
     "report.card_continues": (
         "Continues a text, token by token. What it writes may be wrong, and may repeat its training text.",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from danlu.data.formats import (
     arrow,
+    conll,
     delimited,
     excel,
     folders,
@@ -29,6 +30,7 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format(parquet.tables, (".parquet", ".pq"), b"PAR1"),
     "arrow": Format(arrow.tables, (".arrow", ".feather", ".ipc", ".arrows"), arrow.MAGIC),
     "excel": Format(excel.tables, (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")),
+    "conll": Format(conll.tables, conll.SUFFIXES),
     "idx": Format(idx.tables, (".idx", ".idx3-ubyte", ".idx1-ubyte"), b"\0\0\x08"),
     "npz": Format(npz.tables, (".npz",)),
     "image": Format(folders.single_image, folders.IMAGE_SUFFIXES),
@@ -39,9 +41,8 @@ FORMATS: Mapping[str, Format] = {
     "hub": Format(hub.tables),
 }
 
-TABLE_SUFFIXES = tuple(
-    suffix for name in ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "excel") for suffix in FORMATS[name].suffixes
-)
+TABLES = ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "excel", "conll")
+TABLE_SUFFIXES = tuple(suffix for name in TABLES for suffix in FORMATS[name].suffixes)
 
 
 def format_of(path: Path) -> str:

@@ -116,6 +116,7 @@ class Layout:
     classifier: str  # their class with one output per label
     rules: tuple[Rule, ...]
     settings: Mapping[str, str]
+    tagger: str | None = None  # their class with one output per label for each token
     language: str | None = None  # their class that scores tokens
     prefix: str = ""
     heads: tuple[str, ...] = ()
@@ -153,13 +154,18 @@ class Layout:
         vocabulary = {"vocab_size": shapes.tokens} if shapes.tokens else {}
         return {
             "model_type": self.model_type,
-            "architectures": [self.classifier if shapes.heads else self.language],
+            "architectures": [self._architecture(shapes)],
             **values,
             **self.needs,
             **vocabulary,
             **(_labelled(shapes.heads, labels) if shapes.heads else {}),
             **self.write(ours, shapes),
         }
+
+    def _architecture(self, shapes: Shapes) -> str | None:
+        if shapes.per_token:
+            return self.tagger
+        return self.classifier if shapes.heads else self.language
 
     def load(
         self, module: nn.Module, theirs: Mapping[str, Tensor], config: Any, *, new_task: bool = False
