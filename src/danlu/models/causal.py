@@ -16,7 +16,8 @@ from danlu.models.transformer import Cache, Trunk
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training tokens → size of the model
     (50_000_000, {"width": 512, "depth": 8, "heads": 8}),
-    (100_000, {"width": 192, "depth": 5, "heads": 6}),
+    (5_000_000, {"width": 256, "depth": 6, "heads": 8}),
+    (100_000, {"width": 128, "depth": 4, "heads": 4}),  # more of them see too little in the minutes a laptop has
     (0, {"width": 64, "depth": 2, "heads": 4}),
 )
 # Of the layouts of all these families:
@@ -92,28 +93,31 @@ def build(config: Config, shapes: Shapes) -> CausalLM | CausalClassifier:
 
 
 def fields(shapes: Shapes, rows: int) -> dict[str, Any]:
-    """A size that suits rows of `max_tokens` tokens: some 0.1, 2 or 25 million weights in the layers."""
+    """A size that suits rows of `max_tokens` tokens: some 0.1, 0.8, 5 or 25 million weights in the layers."""
     tokens = rows * shapes.max_tokens
     size = next(size for least, size in SIZES if tokens >= least)
-    return size | {"dropout": 0.0 if size is SIZES[0][1] else 0.1, "max_length": max(shapes.max_tokens, 1)}
+    return size | {"dropout": 0.1 if shapes.heads else 0.0, "max_length": max(shapes.max_tokens, 1)}
 
 
 def training(shapes: Shapes, rows: int) -> dict[str, Any]:
     """AdamW as language models are trained from scratch (Touvron et al. 2023), faster because they are small."""
+    tokens = rows * max(shapes.max_tokens, 1)
     language = {
-        "epochs": epochs_for(rows * max(shapes.max_tokens, 1), passes=50_000_000, least=1, most=10),
-        "batch_size": power_of_two(8192 / max(shapes.max_tokens, 1), 4, 64),
+        "epochs": epochs_for(tokens, passes=50_000_000, least=1, most=15),
+        "batch_size": power_of_two((4096 if tokens < 5_000_000 else 16_384) / max(shapes.max_tokens, 1), 4, 64),
+        "learning_rate": 2e-3 if tokens < 5_000_000 else 1e-3,
         "weight_decay": 0.1,
+        "precision": "bfloat16",
     }
     classes = {
         "epochs": epochs_for(rows, passes=60_000, least=4),
         "batch_size": 32,
+        "learning_rate": 3e-4,
         "weight_decay": 0.01,
         "early_stopping": {"patience": 3},
     }
     return {
         "optimizer": "adamw",
-        "learning_rate": 3e-4 if shapes.heads else 1e-3,
         "betas": (0.9, 0.95),
         "schedule": "cosine",
         "warmup": 0.05,
