@@ -1,7 +1,7 @@
 """Prepare: divided rows → codec, model and plan, ready to be trained. Knows nothing of files."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.flow.material import Material
 from danlu.models.choose import choose
+from danlu.models.family import Family
 from danlu.models.pretrained import Pretrained, fine_tuning
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
@@ -57,58 +58,85 @@ class Prepared:
 
 def prepared_for(recipe: Recipe, material: Material, began: float, progress: Progress) -> Prepared:
     """Codec, model and plan for the material; `began`: monotonic seconds at which a time limit started to run."""
-    task, train = material.task, material.train
     begin = _pretrained(recipe)
-    family_name, why = (begin.family, []) if begin else _family_name(recipe, material)
-    family = models.family_for(family_name, task.modality)
-    tokenizer = begin.tokenizer if begin else None
+    name, why = (begin.family, []) if begin else _family_name(recipe, material)
+    family = models.family_for(name, material.task.modality)
+    codec, tally = _codec(material, family, begin, progress), Tally()
+    store = codec.encode(material.train, progress=progress, tally=tally)
+    validation = codec.encode(material.validation, tally=tally)
+    module, config, trained = _module(recipe, family, codec, store, begin)
+    asked = _within_time(recipe.train, began)
+    suited = (fine_tuning if begin else family.training)(codec.shapes, len(store))
+    plan, planned = _plan(
+        recipe.model_copy(update={"train": asked}), material, codec, suited, module, store, validation
+    )
+    smoothed = asked.model_copy(update={"label_smoothing": plan.label_smoothing})
+    augment, how = _augmentation(codec, store, plan, asked.augment)
+    about = Note("flow.model", family=name, **models.size(module))
+    return Prepared(
+        codec=codec,
+        family=name,
+        config=config,
+        module=module,
+        objective=material.task.objective(codec.targets, smoothed, _class_counts(codec, store)),
+        plan=plan,
+        train=store,
+        validation=validation,
+        augment=augment,
+        place=material.whole.origin.place,
+        notes=(*why, *trained, *codec.unused, *codec.notes, *tally.notes(), about, *how, *planned),
+    )
+
+
+def _codec(material: Material, family: Family, begin: Pretrained | None, progress: Progress) -> Codec:
+    """How the rows become tensors, as the checkpoint reads them where there is one."""
     data = begin.asked(material.data) if begin else material.data
-    codec = task.codec(train, material.targets, family, data, tokenizer, progress)
+    tokenizer = begin.tokenizer if begin else None
+    codec = material.task.codec(material.train, material.targets, family, data, tokenizer, progress)
     codec = begin.adapted(codec) if begin else codec
     codec.require(material.test)
-    tally = Tally()
-    store = codec.encode(train, progress=progress, tally=tally)
-    validation = codec.encode(material.validation, tally=tally)
-    asked, device = _within_time(recipe.train, began), device_of(recipe.train.device)
-    suited = (fine_tuning if begin else family.training)(codec.shapes, len(store))
+    return codec
+
+
+def _module(
+    recipe: Recipe, family: Family, codec: Codec, store: Store, begin: Pretrained | None
+) -> tuple[nn.Module, Frozen, list[Note]]:
+    """The model with the weights that it begins with, its config, and what of a checkpoint is trained."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        fields = (begin.fields if begin else family.fields(codec.shapes, len(store))) | recipe.model.fields
-        module, config = models.build(family_name, fields, codec.shapes)
-        if begin:
-            why = [begin.load(module, config, recipe.train.freeze)]
+        fields = begin.fields if begin else family.fields(codec.shapes, len(store))
+        module, config = models.build(family.name, fields | recipe.model.fields, codec.shapes)
+        trained = [begin.load(module, config, recipe.train.freeze)] if begin else []
         if family.prepare:
             family.prepare(module, store)
+    return module, config, trained
+
+
+def _plan(
+    recipe: Recipe,
+    material: Material,
+    codec: Codec,
+    suited: Mapping[str, Any],
+    module: nn.Module,
+    store: Store,
+    validation: Store,
+) -> tuple[Plan, list[Note]]:
+    """Every training setting, and what was derived."""
+    device = device_of(recipe.train.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
         flops = step_flops_per_row(module, store)
-    plan, plan_notes = plan_of(
-        asked,
+    return plan_of(
+        recipe.train,
         suited,
         rows=len(store),
         validation_rows=len(validation),
         batches_of=lambda size, tokens: Loader(store, size, tokens, recipe.seed).steps_per_epoch,
         flops_per_row=flops,
-        metrics=task.metrics(codec.targets),
+        metrics=material.task.metrics(codec.targets),
         device=device,
         seed=recipe.seed,
         native_bfloat16=native_bfloat16(device),
-    )
-    smoothed = asked.model_copy(update={"label_smoothing": plan.label_smoothing})
-    objective = task.objective(codec.targets, smoothed, _class_counts(codec, store))
-    augment, how = _augmentation(codec, store, plan, asked.augment)
-    about = Note("flow.model", family=family_name, **models.size(module))
-    notes = (*why, *codec.unused, *codec.notes, *tally.notes(), about, *how, *plan_notes)
-    return Prepared(
-        codec,
-        family_name,
-        config,
-        module,
-        objective,
-        plan,
-        store,
-        validation,
-        augment,
-        material.whole.origin.place,
-        notes,
     )
 
 
