@@ -124,7 +124,6 @@ def _plan(
     """Every training setting, and what was derived."""
     device = device_of(recipe.train.device)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
         flops = step_flops_per_row(module, store)
     return plan_of(
         recipe.train,
