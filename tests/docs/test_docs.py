@@ -10,6 +10,7 @@ from documents import ROOT, blocks, heading_levels, run_blocks
 from pydantic import BaseModel
 
 from danlu.evaluation.metrics import MAIN
+from danlu.generation.config import GenerationConfig
 from danlu.models import FAMILIES
 from danlu.models.transformer import Config as TransformerConfig
 from danlu.recipe import Recipe, TrainConfig
@@ -45,6 +46,11 @@ def test_a_guide_has_the_same_sections_and_code_in_both_languages(guide: Path) -
 @each_language
 def test_the_table_of_the_recipe_holds_every_key_with_its_default(language: str) -> None:
     assert dict(rows_of(guide("recipe", language), 2)) == dict(defaults(Recipe))
+
+
+@each_language
+def test_the_table_of_generate_holds_every_setting_with_its_default(language: str) -> None:
+    assert dict(rows_of(guide("generate", language), 2)) == dict(defaults(GenerationConfig))
 
 
 @each_language
