@@ -299,7 +299,7 @@ class Predictor:
         examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
         examples, unlabelled = labelled(examples, list(self.codec.targets))
         tally = Tally()
-        evidence = [Evidence(outcome) for outcome in self.outcomes(examples, tally=tally)]
+        evidence = [Evidence(found.outcome, mistakes=found.mistakes) for found in self.evidence(examples, tally)]
         about = About(
             name=", ".join(files) or "rows",
             task=self.task.name,

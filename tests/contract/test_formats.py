@@ -62,7 +62,7 @@ WRITERS: dict[str, list[tuple[str, Callable[[Path], None]]]] = {
     "arrow": [(".arrow", lambda path: TABLE.write_ipc(path)), (".feather", _stream)],
     "excel": [(".xlsx", lambda path: TABLE.write_excel(path))],
 }
-OTHER_FORMATS = {"idx", "npz", "image", "images", "texts", "lines", "sample", "hub"}
+OTHER_FORMATS = {"conll", "idx", "npz", "image", "images", "texts", "lines", "sample", "hub"}
 CASES = [(name, suffix, write) for name, cases in WRITERS.items() for suffix, write in cases]
 
 

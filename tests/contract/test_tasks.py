@@ -28,7 +28,7 @@ PAIRS = [
     (name, family)
     for name, task in TASKS.items()
     for family in FAMILIES
-    if task.goal and task.modality in FAMILIES[family].reads
+    if task.goal in ("classification", "regression") and task.modality in FAMILIES[family].reads
 ]
 
 

@@ -27,6 +27,6 @@ __all__ = ["TASKS", "Objective", "Supervised", "Task", "TextGeneration", "TokenC
 def task_named(name: str) -> Task:
     """The task of that name; DanluError with the nearest names where there is none."""
     if name not in TASKS:
-        near = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.4) or list(TASKS)
+        near = difflib.get_close_matches(name, TASKS, n=5, cutoff=0.4) or list(TASKS)
         raise DanluError("flow.unknown_task", name=name, nearest=", ".join(near))
     return TASKS[name]
