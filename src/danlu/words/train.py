@@ -12,11 +12,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "train.rows": ("rows", "行"),
     "train.tokens": ("tokens", "个词元"),
     "train.machine": (
-        "machine: {device}, {threads} thread(s), {precision}; the best weights are picked by validation {metric}",
+        "machine: {device}, threads: {threads}, {precision}; the best weights are picked by validation {metric}",
         "机器：{device}，{threads} 个线程，{precision}；按验证集的 {metric} 挑选最佳权重",
     ),
     "train.machine_last": (
-        "machine: {device}, {threads} thread(s), {precision}; the weights of the last step are kept",
+        "machine: {device}, threads: {threads}, {precision}; the weights of the last step are kept",
         "机器：{device}，{threads} 个线程，{precision}；保留最后一步的权重",
     ),
     "train.idle": (
