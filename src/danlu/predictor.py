@@ -33,7 +33,7 @@ from danlu.generation.config import GenerationConfig
 from danlu.generation.text import Writer
 from danlu.models import family_named
 from danlu.models.causal import CausalLM
-from danlu.models.hub.tokenizer import tokenizer_settings
+from danlu.models.hub.tokenizer import mark_numbers, tokenizer_settings
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Task, task_named
@@ -141,9 +141,11 @@ class Predictor:
         layout = family_named(self.family).layout
         labels = [name for target in self.codec.targets.values() for name in target.classes]
         try:
-            return layout.config(config, self.codec.shapes, labels) if layout else {}
+            theirs = layout.config(config, self.codec.shapes, labels) if layout else {}
         except DanluError:  # such as several targets, or columns beside the text: the weights keep our names
             return {}
+        marks = mark_numbers(self.codec.tokenizer_json) if self.codec.tokenizer_json else {}
+        return theirs | {key: number for key, number in marks.items() if theirs.get(key, 0) is None}
 
     def at(self, temperatures: Mapping[str, float]) -> Self:
         """The same predictor with probabilities at these temperatures."""

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import danlu
 from danlu.cli import main
@@ -74,6 +75,23 @@ def test_a_stream_tells_the_same_text_in_pieces(model: Predictor) -> None:
     pieces = list(model.generate_stream("the", ["z"], **settings))
     assert "".join(pieces) == model.generate("the", ["z"], **settings)[0]
     assert len(pieces) > 1
+
+
+def test_transformers_loads_a_run_and_writes_the_same_to_the_same_end(folder: Path, model: Predictor) -> None:
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    theirs = AutoModelForCausalLM.from_pretrained(folder / "sayings" / "model").eval()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "sayings" / "model")
+    prompt = torch.tensor([[tokenizer.bos_token_id, *tokenizer("the cat", add_special_tokens=False).input_ids]])
+    written = theirs.generate(prompt, do_sample=False, max_new_tokens=24)[0]
+    assert written[-1] == tokenizer.eos_token_id
+    assert (
+        tokenizer.decode(written, skip_special_tokens=True) == "the cat" + model.generate("the cat", temperature=0)[0]
+    )
+
+
+def test_no_prompts_have_no_texts(model: Predictor) -> None:
+    assert model.generate([]) == model.generate([], num_beams=2) == []
 
 
 @pytest.mark.parametrize("how", [["--stream"], ["--no-stream"], []])

@@ -25,7 +25,7 @@ def generate(
 
     Raises DanluError where the model has no positions for prompt and new tokens.
     """
-    if config.num_beams > 1:
+    if config.num_beams > 1 and prompts:
         most = room(model, prompts, config)
         return beam_search(*_prompted(model, prompts, most), config, most, ends)
     written: list[list[int]] = [[] for _ in prompts]
@@ -41,9 +41,11 @@ def stream(
 ) -> Iterator[dict[int, int]]:
     """`generate` step by step: prompt → its new token, for those that have not ended; the last may be one of `ends`.
 
-    What is written behind a prompt does not depend on the other prompts. Raises DanluError for beams, which cannot be
-    followed, and as `generate` does.
+    What is written behind a prompt does not depend on the prompts behind it, unless these leave less room. Raises
+    DanluError for beams, which cannot be followed, and as `generate` does.
     """
+    if not prompts:
+        return
     if config.num_beams > 1:
         raise DanluError("generate.beams_stream")
     most = room(model, prompts, config)

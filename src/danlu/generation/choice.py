@@ -19,18 +19,18 @@ class Choice:
 
     def __call__(self, scores: Tensor, rows: Sequence[int]) -> Tensor:
         """scores (B, vocabulary) of these rows → tokens (B,)."""
-        scores = scores.float()
-        if self.config.repetition_penalty != 1.0:
-            texts = torch.stack([self.texts[row] for row in rows])
-            scores = penalised(scores, texts, self.config.repetition_penalty)
+        scores, penalty = scores.float(), self.config.repetition_penalty
+        if penalty != 1.0:
+            scores = penalised(scores, torch.stack([self.texts[row] for row in rows]), penalty)
         chosen = self._drawn(scores, rows) if self.config.heat else scores.argmax(-1)
-        for row, token in zip(rows, chosen, strict=True):
+        for row, token in zip(rows, chosen, strict=True) if penalty != 1.0 else ():
             self.texts[row] = torch.cat([self.texts[row], token[None]])
         return chosen
 
     def _drawn(self, scores: Tensor, rows: Sequence[int]) -> Tensor:
         points = torch.cat([torch.rand(1, generator=self.draws[row]) for row in rows])
-        return drawn(warped(scores, self.config).softmax(-1), points.to(scores.device))
+        chances = warped(scores, self.config).softmax(-1).cpu()  # not every device counts in float64
+        return drawn(chances, points).to(scores.device)
 
 
 def penalised(scores: Tensor, texts: Tensor, penalty: float) -> Tensor:

@@ -31,6 +31,7 @@ ALWAYS: dict[str, Any] = {
     "embedding_scale": False,
 }
 HEAD_RULES = (Rule("head", "lm_head"), Rule("scores", "score", output=True))
+MARKS = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))  # None, until a tokenizer tells them
 THEIR_HEADS = ("lm_head.*", "score.*")
 
 
@@ -125,12 +126,3 @@ def training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "keep": "best",
         **(classes if shapes.heads else language),
     }
-
-
-def special_tokens(shapes: Shapes) -> dict[str, Any]:
-    """Keys of config.json: which tokens begin, end and pad a text, where the tokenizer is danlu's own.
-
-    None ends a text, which transformers would else take a token for; a classifier looks at the last token but the
-    padding.
-    """
-    return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0 if shapes.heads else None}

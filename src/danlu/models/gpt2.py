@@ -21,7 +21,7 @@ BLOCK, THEIR_BLOCK = "trunk.layers.blocks.{n}", "transformer.h.{n}"
 
 
 def _written(config: Config, shapes: Shapes) -> dict[str, Any]:
-    return {"embd_pdrop": config.dropout, **causal.special_tokens(shapes)}
+    return {"embd_pdrop": config.dropout, **causal.MARKS}
 
 
 LAYOUT = Layout(

@@ -116,7 +116,7 @@ def _rotary_in_window_of_layers(theirs: Mapping[str, Any]) -> dict[str, Any]:
 def _written(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:
     sizes = {"num_key_value_heads": config.key_heads, "head_dim": config.per_head, "intermediate_size": config.inner}
     rope = {"rope_theta": config.rope_theta, "rope_type": "default"}
-    return {**sizes, "rope_parameters": rope, "rope_theta": config.rope_theta, **causal.special_tokens(shapes)}
+    return {**sizes, "rope_parameters": rope, "rope_theta": config.rope_theta, **causal.MARKS}
 
 
 def _written_with_window(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:

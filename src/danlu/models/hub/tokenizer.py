@@ -15,8 +15,8 @@ ROLES = {  # what transformers calls a mark → how it may be written
     "sep_token": ("[SEP]",),
     "mask_token": ("[MASK]", "<mask>"),
     "pad_token": ("[PAD]", "<pad>"),
-    "bos_token": ("<s>",),
-    "eos_token": ("</s>", "<|endoftext|>"),
+    "bos_token": ("<s>", "[END]"),  # danlu's own tokenizers end a document with the mark that begins one
+    "eos_token": ("</s>", "<|endoftext|>", "[END]"),
 }
 
 
@@ -41,13 +41,27 @@ def tokenizer_json_of(folder: Path) -> str:
 
 def tokenizer_settings(tokenizer_json: str, max_length: int) -> dict[str, Any]:
     """What tokenizer_config.json says of a tokenizer.json, so that transformers knows its marks."""
+    marks = _marks(Tokenizer.from_str(tokenizer_json))
+    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length, **marks}
+
+
+def mark_numbers(tokenizer_json: str) -> dict[str, int | None]:
+    """What config.json says of a tokenizer.json: the numbers of the marks that begin, end and pad a text."""
     known = Tokenizer.from_str(tokenizer_json)
+    marks = _marks(known)
+    return {
+        f"{role}_id": known.token_to_id(marks[role]) if role in marks else None
+        for role in ("bos_token", "eos_token", "pad_token")
+    }
+
+
+def _marks(known: Tokenizer) -> dict[str, str]:
+    """Role → mark, of those that the tokenizer has."""
     marks = {
         role: next((mark for mark in names if known.token_to_id(mark) is not None), None)
         for role, names in ROLES.items()
     }
-    there = {role: mark for role, mark in marks.items() if mark}
-    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length, **there}
+    return {role: mark for role, mark in marks.items() if mark}
 
 
 def _wordpiece(folder: Path) -> Tokenizer:
