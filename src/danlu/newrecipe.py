@@ -20,6 +20,7 @@ SCHEMA_FILE = "recipe.schema.json"
 STARTS: dict[str, dict[str, Any]] = {
     "tabular": {"files": ["train.csv"], "target": ["label"]},
     "text-generation": {"files": ["texts/"]},
+    "token-classification": {"files": ["train.conll"]},
     "text": {"files": ["train.csv"], "target": ["label"], "columns": {"text": "text"}},
     "image": {"files": ["images/"]},
     "sequence": {"files": ["train.parquet"], "target": ["label"]},

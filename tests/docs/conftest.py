@@ -87,10 +87,19 @@ def _texts(folder: Path, rng: np.random.Generator) -> None:
     tale = ("once upon a time", "there was a fox", "the fox went home", "and slept")
     stories = [", ".join(rng.choice(tale, rng.integers(2, 5))) + "." for _ in range(60)]
     (folder / "stories.txt").write_text("\n\n".join(stories))
+    for name, count in (("places", 60), ("places-dev", 12), ("places-test", 12)):
+        (folder / f"{name}.conll").write_text("\n\n".join(_places(rng) for _ in range(count)) + "\n")
     stars = np.where(good, 4, 1) + rng.integers(0, 2, 80)
     pl.DataFrame({"text": text, "stars": stars}).write_csv(folder / "ratings.csv")
     tags = [list(rng.choice(["funny", "long", "sad"], n, replace=False)) for n in rng.integers(1, 3, 80)]
     pl.DataFrame({"text": text, "tags": ["|".join(t) for t in tags]}).write_csv(folder / "films.csv")
+
+
+def _places(rng: np.random.Generator) -> str:
+    """A sentence about a person in a place, a word and its tag per line."""
+    who, where = rng.choice(["Ann", "Bob", "Kim"]), rng.choice(["Oslo", "Rome", "Lima"])
+    words = [("We", "O"), ("met", "O"), (who, "B-person"), ("Lee", "I-person"), ("in", "O"), (where, "B-place")]
+    return "\n".join(f"{word}\t{tag}" for word, tag in [*words[: 3 + rng.integers(0, 2)], *words[4:], (".", "O")])
 
 
 def _checkpoint(folder: Path) -> None:
