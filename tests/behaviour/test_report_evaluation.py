@@ -218,10 +218,14 @@ def test_every_main_metric_is_measured_and_every_direction_known():
     two = class_outcome(rng.integers(0, 2, 50), rng.random(50) < 0.8)
     labels = outcome("labels", rng.integers(0, 2, (50, 3)), rng.random((50, 3)), "abc")
     number = outcome("number", 10 + rng.random(50), 10 + rng.random(50))
+    text = outcome("text", 10 + rng.random((50, 2)), rng.random((50, 2)))
+    entities = outcome("entities", rng.integers(0, 3, (50, 3)), rng.integers(1, 3, (50, 3, 2)), "abc")
     measured = {
         "class": {*measure(three), *measure(two)},
         "labels": {*measure(labels)},
         "number": {*measure(number)},
+        "text": {*measure(text)},
+        "entities": {*measure(entities)},
     }
     for kind, names in MAIN.items():
         assert set(names) <= measured[kind]
