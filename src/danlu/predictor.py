@@ -288,8 +288,7 @@ class Predictor:
     def _found(self, examples: Examples, tally: Tally | None) -> Evidence:
         """The entities that the model finds, beside the true ones."""
         tagged = Tagged(self.codec, examples)
-        self.codec.encode(examples, tally=tally)  # which counts what words cannot tell
-        answers = tagged.answers(self.module)
+        answers = tagged.answers(self.module, tally, with_targets=True)
         return Evidence(tagged.outcome(answers), mistakes=tagged.mistakes(answers))
 
     def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:

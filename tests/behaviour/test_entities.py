@@ -217,6 +217,8 @@ def test_places_outside_the_text_are_named(span):
         ([{"text": "see Rome"}], {}, "entities.no_answers"),
         ([{"tokens": ["a"], "ner_tags": [3]}], {}, "entities.no_tags"),
         ([{"text": "a", "entities": []}], {"target": ("entities", "text")}, "entities.one_target"),
+        ([{"text": "a", "entities": []}], {"target": ("entitys",)}, "data.no_such_column"),
+        ([{"text": "a", "entities": [], "n": 1}], {"columns": {"n": "number"}}, "entities.other_kind"),
     ],
 )
 def test_what_is_no_table_of_entities_is_refused(rows, config, key):
@@ -372,6 +374,12 @@ def test_transformers_reads_the_taggers_of_the_other_encoders(tmp_path, family):
     with torch.no_grad():
         expected = theirs(batch.inputs["tokens"]).logits
         torch.testing.assert_close(model.module(batch.inputs)[ENTITIES], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_texts_without_a_word_have_no_entity(run):
+    model = danlu.load(run)
+    assert model.predict(["", " "])[ENTITIES].to_list() == [[], []]
+    assert model.predict([{"tokens": []}, {"tokens": ["", "Ann"]}])[ENTITIES].list.len().to_list()[0] == 0
 
 
 def test_mistakes_name_what_was_missed_and_what_was_too_much(run):

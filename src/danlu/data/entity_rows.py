@@ -14,6 +14,7 @@ import polars as pl
 
 from danlu.data.examples import ROW, BadRow, Column, Origin
 from danlu.data.fitting import BadRows, place
+from danlu.data.kinds import check_known
 from danlu.data.spans import WORDS, parsed, scheme, spans
 from danlu.errors import DanluError
 from danlu.recipe import DataConfig
@@ -48,12 +49,12 @@ def written(
 
     Raises DanluError where entities are asked for and there is no column of words or text, or of tags or entities.
     """
-    asked = task == TASK or "entities" in config.columns.values()
     if known is not None:
-        asked = any(column.kind == "entities" for column in known.values())
-    elif not asked and (task or not _looks_like_entities(frame)):
-        return None
-    return _columns(frame, config, with_answers=known is None) if asked or known is None else None
+        wanted = any(column.kind == "entities" for column in known.values())
+    else:
+        asked = task == TASK or "entities" in config.columns.values()
+        wanted = asked or (task is None and _looks_like_entities(frame))
+    return _columns(frame, config, with_answers=known is None) if wanted else None
 
 
 def with_entities(frame: pl.DataFrame, origin: Origin, how: Written) -> tuple[pl.DataFrame, dict[str, Column], BadRows]:
@@ -80,8 +81,7 @@ def _looks_like_entities(frame: pl.DataFrame) -> bool:
 
 def _columns(frame: pl.DataFrame, config: DataConfig, with_answers: bool) -> Written:
     names = [name for name in frame.columns if name != ROW]
-    if len(config.target) > 1:
-        raise DanluError("entities.one_target", columns=", ".join(config.target))
+    _refuse_idle(config, names if with_answers else [*config.target, *config.columns])
     said = [name for name, kind in config.columns.items() if kind == "text" and name in names]
     texts = said or [name for name in (*_WORD_LISTS, *_TEXTS) if name in names] or _lone_text(frame)
     if not texts:
@@ -93,6 +93,16 @@ def _columns(frame: pl.DataFrame, config: DataConfig, with_answers: bool) -> Wri
     if with_answers and not answers:
         raise DanluError("entities.no_answers", names=", ".join(names), text=texts[0])
     return Written(texts[0], answers[0] if answers else None, as_words)
+
+
+def _refuse_idle(config: DataConfig, names: Sequence[str]) -> None:
+    """DanluError for a second target, a column that is not there, or a kind that has no meaning here."""
+    check_known([*config.target, *config.columns], names)
+    if len(config.target) > 1:
+        raise DanluError("entities.one_target", columns=", ".join(config.target))
+    for name, kind in config.columns.items():
+        if kind not in ("text", "entities", "ignore"):
+            raise DanluError("entities.other_kind", column=name, kind=kind)
 
 
 def _lone_text(frame: pl.DataFrame) -> list[str]:

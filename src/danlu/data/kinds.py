@@ -27,7 +27,7 @@ def infer_columns(frame: pl.DataFrame, config: DataConfig, task: str | None = No
     its values say. Raises DanluError where `config.columns` names a column that is not there.
     """
     names = [name for name in frame.columns if name != ROW]
-    _check_known(config.columns, names)
+    check_known(config.columns, names)
     targets = config.target or _sure_targets(names, config)
     task = task if len(targets) == 1 else None
     columns = {}
@@ -41,7 +41,7 @@ def infer_columns(frame: pl.DataFrame, config: DataConfig, task: str | None = No
     return columns | _kept_for_want_of_others(columns, targets) if targets else columns
 
 
-def _check_known(asked: Sequence[str] | Mapping[str, ColumnKind], names: Sequence[str]) -> None:
+def check_known(asked: Sequence[str] | Mapping[str, ColumnKind], names: Sequence[str]) -> None:
     """Raises DanluError, with the nearest names, for a column that is not there."""
     for name in asked:
         if name not in names:
@@ -75,7 +75,7 @@ def infer_target(
     names = list(columns)
     if entities := next((column for column in columns.values() if column.kind == "entities"), None):
         return (entities.name,), Note("entities.target", reason=entities.reason)
-    _check_known(config.target, names)
+    check_known(config.target, names)
     if config.target:
         return tuple(dict.fromkeys(config.target)), Note("data.target.given", columns=", ".join(config.target))
     sure = _sure_targets(names, config)

@@ -62,9 +62,12 @@ class Tagged:
         lists = self.examples.frame.select(pl.int_range(pl.len()).alias("row"), pl.col(self.target).alias("span"))
         return lists.explode("span").drop_nulls("span").unnest("span").select(SPAN).unique(maintain_order=True)
 
-    def answers(self, module: nn.Module, tally: Tally | None = None) -> pl.DataFrame:
-        """The entities as the model tells them: row, start, end, label, score (mean chance of their words' tags)."""
-        store = self.codec.encode(self.examples, with_targets=False, tally=tally)
+    def answers(self, module: nn.Module, tally: Tally | None = None, with_targets: bool = False) -> pl.DataFrame:
+        """The entities as the model tells them: row, start, end, label, score (mean chance of their words' tags).
+
+        What is unusual in the texts, and `with_targets` in their true entities, is counted in `tally`.
+        """
+        store = self.codec.encode(self.examples, with_targets, tally=tally)
         classes = self.codec.targets[self.target].classes
         chances = word_chances(module, store, self.target, len(self.places.row), len(classes))
         return self.entities(chances.argmax(1), chances.max(1))

@@ -49,6 +49,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "Name one.",
         "token-classification 任务只学习一列标签或实体，而 data.target 设了好几列：{columns}。请只写一列。",
     ),
+    "entities.other_kind": (
+        "recipe: data.columns.{column} is {kind}, but task token-classification reads one text and its entities alone. "
+        "Set text, entities or ignore, or leave it out.",
+        "配方：data.columns.{column} 设为 {kind}，而 token-classification 任务只读取一列文本及其实体。"
+        "请改为 text、entities 或 ignore，或去掉该项。",
+    ),
     "entities.no_tags": (
         'column "{column}": expected a list of tags such as ["B-person", "O"] in each row, got {found}. Write the names '
         "of the tags, or name another column with data.target.",
