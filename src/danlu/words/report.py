@@ -193,6 +193,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.m.recall_micro": ("Recall (micro)", "召回率（微平均）"),
     "report.m.recall_macro": ("Recall (macro)", "召回率（宏平均）"),
     "report.m.recall_weighted": ("Recall (weighted)", "召回率（加权）"),
+    "report.m.f1": ("F1 of entities", "实体 F1"),
     "report.m.f1_micro": ("F1 (micro)", "F1（微平均）"),
     "report.h.f1_micro": (
         "precision and recall in one, over all answers",
