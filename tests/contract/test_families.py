@@ -67,7 +67,15 @@ PLAIN = {  # narrow, so that the tests are quick
     **dict.fromkeys(("gpt2", "llama", "mistral", "qwen2", "qwen3"), NARROW),
     **dict.fromkeys(("bert", "roberta", "distilbert", "vit"), NARROW),
 }
-CASES = [(name, how, suited) for name in FAMILIES for how in FAMILIES[name].reads for suited in (False, True)]
+PER_TOKEN = {"stream", "words"}  # an answer for each token, not for each row: the tests of these tasks are elsewhere
+CASES = [
+    (name, how, suited)
+    for name in FAMILIES
+    for how in FAMILIES[name].reads
+    if how not in PER_TOKEN
+    for suited in (False, True)
+]
+LANGUAGE = [name for name in FAMILIES if "stream" in FAMILIES[name].reads]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}-{'suited' if case[2] else 'plain'}")
@@ -148,6 +156,19 @@ def test_a_row_does_not_depend_on_its_neighbours_or_padding(model_and_store):
     for row in (0, 1, 5, 31):
         alone = model(store.batch(torch.tensor([row])).inputs)
         assert_equal(alone, {head: x[row : row + 1] for head, x in together.items()}, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", LANGUAGE)
+def test_a_language_model_scores_every_token_and_sees_none_that_comes_later(family):
+    torch.manual_seed(0)
+    model = build(family, NARROW, Shapes(tokens=30, max_tokens=9))[0].eval()
+    tokens = torch.randint(30, (4, 9))
+    later = tokens.clone()
+    later[:, 5:] = torch.randint(30, (4, 4))
+    before, after = (model({"tokens": each})["logits"] for each in (tokens, later))
+    assert before.shape == (4, 9, 30)
+    torch.testing.assert_close(before[:, :5], after[:, :5], atol=0.0, rtol=0.0)
+    assert (before[:, 5] != after[:, 5]).any()
 
 
 def test_the_same_seed_builds_the_same_weights():
