@@ -55,7 +55,7 @@ def refuse_untrue(arguments: list[str]) -> None:
     if settings:
         family = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word in ("--model", "-m")), None)
         recipe = Recipe.of(with_overrides({"model": family} if family else {}, settings))
-        if family and family != "auto":
+        if family and family != "auto" and not family.startswith("."):  # a folder is a checkpoint
             validated(FAMILIES[family].config, recipe.model.fields, f"model ({family})")
 
 
