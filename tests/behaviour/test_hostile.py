@@ -150,7 +150,8 @@ def test_a_tampered_model_is_refused(trained, tmp_path, change):
     copy = tmp_path / "run"
     shutil.copytree(trained[0], copy)
     config = copy / "model" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps(content | {"danlu": content["danlu"] | change}))
     with pytest.raises(DanluError):
         danlu.load(copy)
 

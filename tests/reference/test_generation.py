@@ -125,7 +125,7 @@ def test_scores_with_the_cache_are_those_without(both: tuple[Any, CausalLM]) -> 
         ({"top_p": 0.6}, logits_process.TopPLogitsWarper(0.6)),
         ({"min_p": 0.2}, logits_process.MinPLogitsWarper(0.2)),
     ],
-    ids=str,
+    ids=["temperature", "top_k", "top_p", "min_p"],
 )
 def test_filters_are_those_of_transformers(settings: dict[str, Any], warper: Any) -> None:
     scores = some_scores(200, 50)
