@@ -22,6 +22,7 @@ SMALL = {
     "bert": {"width": 8},
     "roberta": {"width": 8},
     "distilbert": {"width": 8},
+    **dict.fromkeys(("gpt2", "llama", "mistral", "qwen2", "qwen3"), {"width": 8, "depth": 1, "heads": 2}),
     "vit": {"width": 8},
 }
 PAIRS = [
