@@ -22,7 +22,7 @@ SMALL = {
     "bert": {"width": 8},
     "roberta": {"width": 8},
     "distilbert": {"width": 8},
-    **dict.fromkeys(("gpt2", "llama", "mistral", "qwen2", "qwen3"), {"width": 8, "depth": 1, "heads": 2}),
+    **{name: {"width": 8, "depth": 1, "heads": 2} for name in ("gpt2", "llama", "mistral", "qwen2", "qwen3")},
     "vit": {"width": 8},
 }
 PAIRS = [
