@@ -151,7 +151,7 @@ def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
     image = {
         "batch_size": power_of_two(rows / 50, 32, 128),
-        "epochs": epochs_for(rows, passes=300_000, least=8),
+        "epochs": epochs_for(rows, passes=300_000, least=7),
         "learning_rate": 3e-3,
         "weight_decay": 0.05,
         "warmup": 0.1,
