@@ -8,9 +8,28 @@ import locale
 import os
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from typing import Any, Literal
 
 Language = Literal["en", "zh"]
+AREAS = (
+    "checks",
+    "cli",
+    "codec",
+    "corpus",
+    "data",
+    "entities",
+    "evaluate",
+    "flow",
+    "generate",
+    "hub",
+    "models",
+    "predict",
+    "recipe",
+    "report",
+    "run",
+    "train",
+)
 
 
 def say(key: str, /, **fields: Any) -> str:
@@ -65,45 +84,9 @@ class Note:
 @cache
 def sentences() -> dict[str, tuple[str, str]]:
     """key → (English, Chinese), from the files beside this one."""
-    from danlu.words import (
-        checks,
-        cli,
-        codec,
-        corpus,
-        data,
-        entities,
-        evaluate,
-        flow,
-        generate,
-        hub,
-        models,
-        predict,
-        recipe,
-        report,
-        run,
-        train,
-    )
-
-    areas = (
-        checks,
-        cli,
-        codec,
-        corpus,
-        data,
-        entities,
-        evaluate,
-        flow,
-        generate,
-        hub,
-        models,
-        predict,
-        recipe,
-        report,
-        run,
-        train,
-    )
     joined: dict[str, tuple[str, str]] = {}
-    for area in areas:
-        assert not joined.keys() & area.WORDS.keys()
-        joined.update(area.WORDS)
+    for area in AREAS:
+        words = import_module(f"danlu.words.{area}").WORDS
+        assert not joined.keys() & words.keys()
+        joined.update(words)
     return joined
