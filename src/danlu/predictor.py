@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from danlu import models
 from danlu.data.codec import Codec
+from danlu.data.corpus import Documents
 from danlu.data.examples import ROW, Column, Examples
 from danlu.data.loader import evaluation_batches
 from danlu.data.read import examples_of, read, stream
@@ -24,15 +25,14 @@ from danlu.data.split import labelled
 from danlu.data.store import Store
 from danlu.data.tally import Tally
 from danlu.errors import DanluError
+from danlu.evaluation.answers import ANSWERS, Answers
 from danlu.evaluation.calibrate import calibrated as at_temperature
-from danlu.evaluation.entities import Tagged
 from danlu.evaluation.judge import About, Evidence, evaluation
-from danlu.evaluation.language import Text
+from danlu.evaluation.language import writer
 from danlu.evaluation.outcome import Outcome
 from danlu.generation.config import GenerationConfig
 from danlu.generation.text import Writer
 from danlu.models import family_named
-from danlu.models.causal import CausalLM
 from danlu.models.hub.tokenizer import mark_numbers, tokenizer_settings
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
@@ -185,15 +185,19 @@ class Predictor:
         with entities, those found: a list of {text, label, start, end, score} per row.
         """
         inputs = examples.frame.drop(ROW)
-        if self.codec.documents:
-            answered = self._costs(examples)
-        elif self.codec.tagging:
-            answered = self._entities(examples, tally)
-        else:
-            answered = self._predictions(examples, tally)
+        own = self.answers_to(examples, tally)
+        answered = own.columns() if own else self._predictions(examples, tally)
         for column in [column for column in inputs.columns if column in answered]:
             inputs = inputs.rename({column: _free(f"{column}_input", [*answered, *inputs.columns])})
         return pl.DataFrame(answered).hstack(inputs)
+
+    def answers_to(
+        self, examples: Examples, tally: Tally | None = None, *, with_targets: bool = False
+    ) -> Answers | None:
+        """The answers of a task that reads texts in its own way; None where rows have a prediction per target."""
+        if self.codec.reading is None:
+            return None
+        return ANSWERS[self.codec.reading.reads](self.codec, self.module, examples, tally, with_targets)
 
     def _predictions(self, examples: Examples, tally: Tally | None) -> dict[str, pl.Series]:
         answered: dict[str, pl.Series] = {}
@@ -203,18 +207,6 @@ class Predictor:
             columns = self._columns(name, outputs[name], "" if single else f"_{name}")
             answered |= {_free(column, answered): values for column, values in columns.items()}
         return answered
-
-    def _costs(self, examples: Examples) -> dict[str, pl.Series]:
-        """Per document: loss, perplexity, bits per byte and number of tokens."""
-        assert self.codec.documents
-        self.codec.require(examples)
-        text = Text(self.codec.documents, examples)
-        return text.per_document(text.costs(self.module)[0])
-
-    def _entities(self, examples: Examples, tally: Tally | None) -> dict[str, pl.Series]:
-        """Per text: the entities in it."""
-        tagged = Tagged(self.codec, examples)
-        return {tagged.target: tagged.column(tagged.answers(self.module, tally))}
 
     def generate(self, prompts: str | Sequence[str], stop: Sequence[str] = (), **settings: Any) -> list[str]:
         """What the model writes behind each prompt, without the prompt, up to the first of the `stop` strings.
@@ -255,10 +247,9 @@ class Predictor:
 
         What is unusual in the rows, such as a class that training never saw, is counted in `tally`.
         """
-        if self.codec.documents:
-            return [Evidence(self._told(examples))]
-        if self.codec.tagging:
-            return [self._found(examples, tally)]
+        own = self.answers_to(examples, tally, with_targets=True)
+        if own:
+            return [own.evidence()]
         store = self.codec.encode(examples, tally=tally)
         outputs = self.outputs(store)
         places = [examples.origin.place(int(row)) for row in store.rows]
@@ -277,19 +268,6 @@ class Predictor:
             before = self._prediction(name, outputs[name], 1.0) if name in self.temperatures else None
             evidence.append(Evidence(outcome, uncalibrated=before, temperature=self.temperatures.get(name, 1.0)))
         return evidence
-
-    def _told(self, examples: Examples) -> Outcome:
-        """What the documents cost the model."""
-        assert self.codec.documents
-        self.codec.require(examples)
-        text = Text(self.codec.documents, examples)
-        return text.outcome(*text.costs(self.module))
-
-    def _found(self, examples: Examples, tally: Tally | None) -> Evidence:
-        """The entities that the model finds, beside the true ones."""
-        tagged = Tagged(self.codec, examples)
-        answers = tagged.answers(self.module, tally, with_targets=True)
-        return Evidence(tagged.outcome(answers), mistakes=tagged.mistakes(answers))
 
     def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:
         """The metrics of labelled files or rows, with 95 % intervals, in the form of report.json.
@@ -332,20 +310,20 @@ class Predictor:
         return {f"prediction{suffix}": chosen} | chances
 
     def _writer(self) -> Writer:
-        documents = self.codec.documents
-        if documents is None:
+        if not isinstance(self.codec.reading, Documents):
             raise DanluError("predict.no_writer", task=self.task.name)
-        assert isinstance(self.module, CausalLM)
-        return Writer(self.module.eval(), documents.tokenizer, (documents.end,), (documents.end,))
+        return writer(self.module, self.codec.reading)
 
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
-        return self.task.modality not in ("text", "words", "stream") or Path(text).exists()
+        return self.task.modality in ("table", "image", "sequence") or Path(text).exists()
 
 
 def _as_in_training(data: DataConfig, codec: Codec) -> DataConfig:
     """The settings by which further files are read, with what a document of plain text was in training."""
-    return data.model_copy(update={"documents": codec.documents.unit}) if codec.documents else data
+    if not isinstance(codec.reading, Documents):
+        return data
+    return data.model_copy(update={"documents": codec.reading.unit})
 
 
 def _free(name: str, taken: Collection[str]) -> str:

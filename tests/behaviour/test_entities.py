@@ -22,7 +22,9 @@ from danlu.data.tagging import WORD, windows_of
 from danlu.data.tally import Tally
 from danlu.data.targets import UNKNOWN_CLASS
 from danlu.errors import DanluError
+from danlu.models.bert import BERT
 from danlu.recipe import DataConfig
+from danlu.tasks import TASKS
 from danlu.tasks.token_classification import WordTags
 
 MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -265,7 +267,8 @@ def test_windows_fit_and_tell_every_word_once(sizes, limit):
 
 
 def codec_of(examples: Examples, **text) -> Codec:
-    return Codec.of_words(examples, ENTITIES, DataConfig(text={"tokenizer": "bpe", "vocab_size": 300, **text}))
+    config = DataConfig(text={"tokenizer": "bpe", "vocab_size": 300, **text})
+    return TASKS["token-classification"].codec(examples, (ENTITIES,), BERT, config, None, None)
 
 
 def test_the_first_token_of_a_word_carries_its_class_and_no_other_does():

@@ -60,7 +60,7 @@ def text_of(documents: Documents, texts: list[str]) -> Text:
 
 def stream_store(documents: Documents, texts: list[str]) -> Store:
     rows = examples_of({"text": texts}, DataConfig(columns={"text": "text"}))
-    return documents.stream(rows.frame, Rows.of(rows, Tally()))
+    return documents.encode(rows, {}, Rows.of(rows, Tally()))
 
 
 def small(family: str, documents: Documents) -> nn.Module:
@@ -80,7 +80,7 @@ def test_a_text_is_written_again_from_its_tokens(kind):
     for text in [*STRANGE, *(unseen if kind not in ("char", "word") else [])]:
         ids = documents.tokenizer.encode(text).ids
         assert documents.tokenizer.decode(ids, skip_special_tokens=False) == text
-        assert documents.encode(pl.DataFrame({"text": [text]})).tokens.tolist() == [*ids, END]
+        assert documents.tokens(pl.DataFrame({"text": [text]})).tokens.tolist() == [*ids, END]
 
 
 def test_what_no_token_stands_for_is_paid_for_byte_by_byte():
@@ -214,7 +214,7 @@ def test_perplexity_and_bits_per_byte_follow_their_definitions():
 
 def test_ngrams_are_interpolated_as_witten_and_bell_say():
     documents = fitted(["abcab", "aab"])
-    train, test = (documents.encode(pl.DataFrame({"text": texts})) for texts in (["abcab", "aab"], ["abd", "caa"]))
+    train, test = (documents.tokens(pl.DataFrame({"text": texts})) for texts in (["abcab", "aab"], ["abd", "caa"]))
     for order in (1, 2, 3, 5):
         ours = ngram_nats(train, test, documents.size, order)
         np.testing.assert_allclose(ours, witten_bell(train, test, documents.size, order))

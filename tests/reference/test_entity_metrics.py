@@ -22,7 +22,7 @@ def tagged(tags: Tags, words: list[list[str]] | None = None) -> Tagged:
     ]
     examples = examples_of(rows, DataConfig(), task="token-classification")
     tagging, target, _ = fit_tagging(examples, "entities", TextConfig(tokenizer="word"))
-    return Tagged(Codec({"entities": target}, {"text": "text"}, tagging=tagging), examples)
+    return Tagged(Codec({"entities": target}, {"text": "text"}, reading=tagging), examples)
 
 
 def outcome(truth: Tags, answer: Tags) -> Outcome:
@@ -86,7 +86,7 @@ def test_the_baselines_are_no_entity_and_each_words_commonest_tag() -> None:
     train = tagged(tags, words)
     test = Tagged(train.codec, tagged([["B-loc", "O"], ["B-per", "O"]], [["Rome", "old"], ["Kim", "is"]]).examples)
     truth = test.outcome(test.true.with_columns(score=pl.lit(1.0)))
-    none, commonest = (measure(truth.predicted(rival.prediction)) for rival in rivals(train, test, truth))
+    none, commonest = (measure(truth.predicted(rival.prediction)) for rival in rivals(train, test, truth.classes))
     assert none["f1_micro"] == 0
     assert commonest["precision_micro"] == 1.0  # Rome is a place most often; Kim was never seen
     assert commonest["recall_micro"] == 0.5

@@ -7,17 +7,17 @@ from typing import Annotated, Any, TypeVar
 
 import polars as pl
 import torch
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 from torch import Tensor
 
-from danlu.data.corpus import Documents, fit_documents
+from danlu.data.corpus import Documents
 from danlu.data.examples import Column, Examples
 from danlu.data.images import Images, fit_images
 from danlu.data.ngrams import Terms, fit_terms
 from danlu.data.sequences import Sequences, fit_sequences
 from danlu.data.store import Dense, Feed, Modality, Shapes, Store
 from danlu.data.tabular import Category, Numbers, fit_category, fit_numbers
-from danlu.data.tagging import Tagging, fit_tagging
+from danlu.data.tagging import Tagging
 from danlu.data.tally import Rows, Tally
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target, fit_target
 from danlu.data.text import Checkpoint, Tokens, fit_tokens, given_tokens
@@ -45,7 +45,8 @@ INPUTS: Mapping[ColumnKind, tuple[str, ...]] = {
     "labels": (),
     "entities": (),
 }
-_WITH_TOKENIZER = ("tokens", "documents", "tagging")  # parts whose tokenizer is a file of its own
+_WITH_TOKENIZER = ("tokens", "reading")  # parts whose tokenizer is a file of its own
+AnyReading = Annotated[Documents | Tagging, Field(discriminator="reads")]
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,7 @@ class Codec:
     numbers: Numbers | None = None
     categories: tuple[Category, ...] = ()
     tokens: Tokens | None = None
-    documents: Documents | None = None  # rows are documents, and what is told is their next tokens
-    tagging: Tagging | None = None  # rows are texts, and what is told is a tag of each word
+    reading: AnyReading | None = None  # the task's own, where columns are not inputs one by one
     terms: Terms | None = None
     images: Images | None = None
     sequences: Sequences | None = None
@@ -124,38 +124,6 @@ class Codec:
             sequences=sequences,
         )
 
-    @classmethod
-    def of_documents(
-        cls,
-        train: Examples,
-        column: str,
-        config: DataConfig,
-        checkpoint: Checkpoint | None = None,
-        progress: Progress | None = None,
-    ) -> "Codec":
-        """The codec of training rows that are documents, for a model that tells next tokens.
-
-        Raises DanluError where there is no text, or a setting has no use.
-        """
-        documents, said = fit_documents(train.frame, column, config.documents, config.text, checkpoint, progress)
-        return cls(targets={}, inputs={column: "text"}, notes=tuple(said), documents=documents)
-
-    @classmethod
-    def of_words(
-        cls,
-        train: Examples,
-        target: str,
-        config: DataConfig,
-        checkpoint: Checkpoint | None = None,
-        progress: Progress | None = None,
-    ) -> "Codec":
-        """The codec of training rows of texts with entities, for a model that tells a tag of each word.
-
-        Raises DanluError where there is no entity, or a setting has no use.
-        """
-        tagging, tags, said = fit_tagging(train, target, config.text, checkpoint, progress)
-        return cls(targets={target: tags}, inputs={tagging.column: "text"}, notes=tuple(said), tagging=tagging)
-
     def require(self, examples: Examples, with_targets: bool = True) -> None:
         """Raises DanluError where a column that is read is missing."""
         _require(examples, [*self.inputs, *(self.targets if with_targets else ())])
@@ -173,11 +141,8 @@ class Codec:
         """
         self.require(examples, with_targets)
         rows = Rows.of(examples, tally or Tally())
-        if self.documents:
-            return self.documents.stream(examples.frame, rows, progress)
-        if self.tagging:
-            (target,) = self.targets.values()
-            return self.tagging.encode(examples, target if with_targets else None, rows, progress)
+        if self.reading:
+            return self.reading.encode(examples, self.targets if with_targets else {}, rows, progress)
         targets = {}
         if with_targets:
             targets = {name: _encoded_target(t, examples.frame[name], rows) for name, t in self.targets.items()}
@@ -204,13 +169,14 @@ class Codec:
     @property
     def shapes(self) -> Shapes:
         """What a model must know of the tensors."""
-        read = self.tokens or self.documents or self.tagging
+        if self.reading:
+            return self.reading.shapes(self.targets)
         return Shapes(
             numbers=len(self.numbers.features) if self.numbers else 0,
             missing=len(self.numbers.indicators) if self.numbers else 0,
             categories=tuple(category.cardinality for category in self.categories),
-            tokens=read.size if read else 0,
-            max_tokens=read.max_length if read else 0,
+            tokens=self.tokens.size if self.tokens else 0,
+            max_tokens=self.tokens.max_length if self.tokens else 0,
             segments=self.tokens.segments if self.tokens else 0,
             terms=self.terms.size if self.terms else 0,
             image=self.images.shape if self.images else None,
@@ -218,14 +184,13 @@ class Codec:
             image_std=self.images.std if self.images else (),
             sequence=self.sequences.channels if self.sequences else 0,
             max_steps=self.sequences.max_steps if self.sequences else 0,
-            per_token=self.tagging is not None,
-            heads=None if self.documents else {name: target.size for name, target in self.targets.items()},
+            heads={name: target.size for name, target in self.targets.items()},
         )
 
     @property
     def tokenizer_json(self) -> str | None:
         """The tokenizer as the text of a `tokenizer.json`, which the tokenizers library reads."""
-        read = self.tokens or self.documents or self.tagging
+        read = self.tokens or self.reading
         return read.tokenizer_json if read else None
 
     def to_json(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A document's tokens are followed by END, which also stands before its first one:
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -16,9 +16,10 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
-from danlu.data.store import NextTokens, Ragged, Store, Stream
+from danlu.data.examples import Examples
+from danlu.data.store import NextTokens, Ragged, Shapes, Store, Stream
 from danlu.data.tally import Rows
-from danlu.data.targets import UNKNOWN_CLASS
+from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.data.text import Checkpoint, share_of_ideographs, texts_of
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
@@ -66,8 +67,9 @@ class Documents:
     lowercase: bool
     tokenizer_json: str
     end: int = END
+    reads: Literal["documents"] = "documents"
 
-    def encode(self, frame: pl.DataFrame, progress: Progress | None = None) -> "Encoded":
+    def tokens(self, frame: pl.DataFrame, progress: Progress | None = None) -> "Encoded":
         """The tokens of every document, each closed by `end`."""
         texts = texts_of(frame[self.column], self.column)
         texts = [text.lower() for text in texts] if self.lowercase else texts
@@ -84,13 +86,19 @@ class Documents:
             torch.from_numpy(tokens), torch.from_numpy(offsets), size, self._unwritten(tokens, offsets, size)
         )
 
-    def stream(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> Store:
+    def encode(
+        self, examples: Examples, targets: Mapping[str, Target], rows: Rows, progress: Progress | None = None
+    ) -> Store:
         """The documents packed into rows of `max_length` tokens, for training: "tokens" in and the next ones out."""
-        encoded = self.encode(frame, progress)
+        encoded = self.tokens(examples.frame, progress)
         rows.count("corpus.unknown", self.column, encoded.unwritten > 0)
         stream = Stream(encoded.tokens, encoded.offsets, self.end, self.max_length)
         first = torch.from_numpy(rows.positions)[stream.first_documents()]
         return Store({"tokens": stream}, {}, first, {"tokens": NextTokens(stream)})
+
+    def shapes(self, targets: Mapping[str, Target]) -> Shapes:
+        """Tokens, and no head: what is told are the next ones."""
+        return Shapes(tokens=self.size, max_tokens=self.max_length)
 
     def windows(self, encoded: "Encoded") -> Store:
         """Each document by itself, for measuring: as many rows as it needs for every token to have half a context.

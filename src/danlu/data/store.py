@@ -10,7 +10,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-Modality = Literal["table", "text", "words", "image", "sequence", "stream"]  # what the rows of a task mostly are
+Modality = Literal[  # what the rows of a task mostly are
+    "table", "text", "words", "image", "sequence", "stream", "masked", "pairs", "passages"
+]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Shapes:
     categories  (B, len(categories)) int64, each below its cardinality; 0 is "never seen", 1 is "missing"
     tokens      (B, T) int64 below `tokens`, 0 pads; with tokens_length (B,) int64. Of a stream: without length, and
                 with documents (B, T) int64, the document of each position, where a row holds several
+    answer      (B, U) int64 below `tokens`, U at most `answers`: what a decoder is given, beginning with the token that
+                stands before every answer, 0 pads; with answer_length (B,) int64
     segments    (B, T) int64 below `segments`: which text of a pair a token is of; with segments_length (B,) int64
     terms       (N,) int64 below `terms`, with terms_weight (N,) float32 and terms_offset (B,) int64: the weighted
                 bag of n-grams of each row, as `nn.EmbeddingBag` takes it
@@ -35,6 +39,7 @@ class Shapes:
     categories: tuple[int, ...] = ()
     tokens: int = 0
     max_tokens: int = 0
+    answers: int = 0
     segments: int = 0
     terms: int = 0
     image: tuple[int, int, int] | None = None  # C, H, W

@@ -5,10 +5,10 @@ windows, each word being told in one of them, where most stands around it: every
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from danlu.data.entity_rows import TEXT
 from danlu.data.examples import Examples
 from danlu.data.spans import WORDS, bio_classes, labels_of, words_in
-from danlu.data.store import Ragged, Store
+from danlu.data.store import Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.data.text import Checkpoint, fit_tokens, given_tokens, texts_of
@@ -53,13 +53,16 @@ class Tagging:
     max_length: int
     size: int
     tokenizer_json: str
+    reads: Literal["words"] = "words"
 
     def places(self, examples: Examples) -> Places:
         """Where the words of all texts lie."""
         return _places(_divided(examples, self.column))
 
-    def encode(self, examples: Examples, target: Target | None, rows: Rows, progress: Progress | None = None) -> Store:
-        """Windows of tokens; by position the word that each tells and, with a `target`, that word's class.
+    def encode(
+        self, examples: Examples, targets: Mapping[str, Target], rows: Rows, progress: Progress | None = None
+    ) -> Store:
+        """Windows of tokens; by position the word that each tells and, of a target, that word's class.
 
         Texts of several windows are counted, and so are rows with entities that words cannot tell.
         """
@@ -75,11 +78,16 @@ class Tagging:
         offsets = torch.from_numpy(offsets_of(np.array([len(window.ids) for window in windows], np.int64)))
         told = _joined([window.words for window in windows])
         by_position = {WORD: Ragged(told, offsets, padding=UNKNOWN_CLASS)}
-        if target:
+        for target in targets.values():
             classes = torch.from_numpy(np.append(word_classes(examples, target, _places(divided), rows), UNKNOWN_CLASS))
             by_position[target.name] = Ragged(classes[told], offsets, padding=UNKNOWN_CLASS)
         place = torch.from_numpy(rows.positions)[torch.tensor([w.row for w in windows], dtype=torch.long)]
         return Store({"tokens": Ragged(_joined([w.ids for w in windows]), offsets)}, {}, place, by_position)
+
+    def shapes(self, targets: Mapping[str, Target]) -> Shapes:
+        """Tokens, each of which has an answer."""
+        heads = {name: target.size for name, target in targets.items()}
+        return Shapes(tokens=self.size, max_tokens=self.max_length, per_token=True, heads=heads)
 
     def _window(self, row: int, pieces: list[Ids], cut: "Cut", before: int) -> "_Window":
         """The tokens of some words between the marks; `before`: words of all texts before this one."""

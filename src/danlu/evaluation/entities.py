@@ -18,10 +18,11 @@ from torch import nn
 from danlu.data.codec import Codec
 from danlu.data.examples import ROW, Examples
 from danlu.data.spans import Positions, bio_spans, labels_of
-from danlu.data.tagging import Places, word_classes
+from danlu.data.tagging import Places, Tagging, word_classes
 from danlu.data.tally import Rows, Tally
 from danlu.data.text import texts_of
 from danlu.evaluation.baseline import Baseline
+from danlu.evaluation.judge import Evidence
 from danlu.evaluation.mistakes import SHOWN
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.preview import previews
@@ -44,17 +45,21 @@ class Tagged:
         """The column of entities."""
         return next(iter(self.codec.targets))
 
+    @property
+    def reading(self) -> Tagging:
+        """How they are read."""
+        assert isinstance(self.codec.reading, Tagging)
+        return self.codec.reading
+
     @cached_property
     def texts(self) -> list[str]:
         """The texts."""
-        assert self.codec.tagging
-        return texts_of(self.examples.frame[self.codec.tagging.column], self.codec.tagging.column)
+        return texts_of(self.examples.frame[self.reading.column], self.reading.column)
 
     @cached_property
     def places(self) -> Places:
         """Where their words lie."""
-        assert self.codec.tagging
-        return self.codec.tagging.places(self.examples)
+        return self.reading.places(self.examples)
 
     @cached_property
     def true(self) -> pl.DataFrame:
@@ -143,17 +148,50 @@ class Tagged:
         return counts
 
 
-def rivals(train: Tagged, test: Tagged, outcome: Outcome) -> Iterator[Baseline]:
+@dataclass(frozen=True)
+class Found:
+    """The entities that a model tells in texts, as `danlu.evaluation.answers` has them."""
+
+    tagged: Tagged
+    answers: pl.DataFrame  # of Tagged.answers
+
+    def columns(self) -> dict[str, pl.Series]:
+        """A list of ANSWER per text."""
+        return {self.tagged.target: self.tagged.column(self.answers)}
+
+    def evidence(self) -> Evidence:
+        """The answers beside the true entities."""
+        return Evidence(self.tagged.outcome(self.answers), mistakes=self.tagged.mistakes(self.answers))
+
+    def rivals(self, train: Examples) -> Iterator[Baseline]:
+        """No entity at all, and each word with the tag that it most often has in the training rows."""
+        outcome = self.tagged.outcome(self.answers)
+        return rivals(Tagged(self.tagged.codec, train), self.tagged, outcome.classes)
+
+    def samples(self, seed: int) -> list[dict[str, str]]:
+        """None: nothing is written."""
+        return []
+
+
+def answered(
+    codec: Codec, module: nn.Module, examples: Examples, tally: Tally | None = None, with_targets: bool = False
+) -> Found:
+    """The entities that the model tells; see `Tagged.answers`."""
+    tagged = Tagged(codec, examples)
+    return Found(tagged, tagged.answers(module, tally, with_targets))
+
+
+def rivals(train: Tagged, test: Tagged, kinds: Sequence[str]) -> Iterator[Baseline]:
     """No entity at all, and each word with the tag that it most often has in the training rows."""
     rows = len(train.examples)
     none = np.zeros(len(test.places.row), np.int64)
     sure = np.ones(len(none))
-    nothing = test.prediction(test.entities(none, sure), outcome.classes)
+    nothing = test.prediction(test.entities(none, sure), kinds)
     yield Baseline(Note("evaluate.no_entity"), nothing, rows, rows)
     began = time.monotonic()
     known = _commonest(train)
     tags = np.array([known.get(word, 0) for word in _words(test)], np.int64)
-    prediction = test.prediction(test.entities(tags, sure), outcome.classes)
+    prediction = test.prediction(test.entities(tags, sure), kinds)
     yield Baseline(Note("evaluate.word_tags"), prediction, rows, rows, time.monotonic() - began)
 
 

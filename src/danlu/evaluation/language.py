@@ -15,11 +15,17 @@ import numpy as np
 import polars as pl
 from torch import nn
 
+from danlu.data.codec import Codec
 from danlu.data.corpus import UNKNOWN, Documents, Encoded
 from danlu.data.examples import ROW, Examples
+from danlu.data.tally import Tally
 from danlu.data.text import share_of_ideographs, texts_of
 from danlu.evaluation.baseline import Baseline
+from danlu.evaluation.judge import Evidence
 from danlu.evaluation.outcome import Outcome
+from danlu.generation.config import GenerationConfig
+from danlu.generation.text import Writer
+from danlu.models.causal import CausalLM
 from danlu.tasks.text_generation import told
 from danlu.words import Note
 
@@ -29,6 +35,7 @@ MOST_TOKENS = 5_000_000  # of training text that n-grams are counted in
 MOST_BYTES = 8_000_000  # of training text that xz may look back on
 LOOK_BACK = 32_768  # bytes that gzip can
 SAMPLES = 3
+TEMPERATURE = 0.8  # at which they are drawn: livelier than the likeliest text, less wild than the model
 BEGINNING, LENGTH = 40, 400  # characters of a sample that are given, and in all
 
 Nats = np.ndarray  # (positions,) float64
@@ -44,7 +51,7 @@ class Text:
     @cached_property
     def encoded(self) -> Encoded:
         """Their tokens."""
-        return self.documents.encode(self.examples.frame)
+        return self.documents.tokens(self.examples.frame)
 
     @cached_property
     def edges(self) -> np.ndarray:
@@ -96,6 +103,56 @@ class Text:
 
     def _summed(self, values: np.ndarray) -> np.ndarray:
         return np.add.reduceat(values.astype(np.float64), self.edges)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What documents cost a model, as `danlu.evaluation.answers` has it."""
+
+    text: Text
+    module: nn.Module
+
+    @cached_property
+    def told(self) -> tuple[Nats, np.ndarray]:
+        """Per position: nats, and whether the token was told right."""
+        return self.text.costs(self.module)
+
+    def columns(self) -> dict[str, pl.Series]:
+        """Of each document: loss per token, perplexity, bits per byte, tokens."""
+        return self.text.per_document(self.told[0])
+
+    def evidence(self) -> Evidence:
+        """The costs of each stretch of text."""
+        return Evidence(self.text.outcome(*self.told))
+
+    def rivals(self, train: Examples) -> Iterator[Baseline]:
+        """Single tokens, n-grams and compression."""
+        return rivals(Text(self.text.documents, train), self.text)
+
+    def samples(self, seed: int) -> list[dict[str, str]]:
+        """Beginnings of the documents, and what the model writes behind them."""
+        documents, given = self.text.documents, beginnings(self.text)
+        prompts = [documents.cut(prompt, documents.max_length // 4) for prompt, _ in given]
+        written = writer(self.module, documents).texts(prompts, GenerationConfig(temperature=TEMPERATURE, seed=seed))
+        return [
+            {"prompt": prompt, "text": text, "true": whole[len(prompt) :]}
+            for prompt, text, whole in zip(prompts, written, map("".join, given), strict=True)
+        ]
+
+
+def answered(
+    codec: Codec, module: nn.Module, examples: Examples, tally: Tally | None = None, with_targets: bool = False
+) -> Costs:
+    """What the documents cost the model; they have no targets, and nothing in them is unusual."""
+    codec.require(examples)
+    assert isinstance(codec.reading, Documents)
+    return Costs(Text(codec.reading, examples), module)
+
+
+def writer(module: nn.Module, documents: Documents) -> Writer:
+    """What writes behind texts, as the documents were read."""
+    assert isinstance(module, CausalLM)
+    return Writer(module.eval(), documents.tokenizer, (documents.end,), (documents.end,))
 
 
 def beginnings(text: Text) -> list[tuple[str, str]]:

@@ -7,11 +7,10 @@ from typing import Any
 
 from danlu.data.codec import Codec
 from danlu.data.tally import Tally
-from danlu.evaluation import entities
+from danlu.evaluation.answers import Answers
 from danlu.evaluation.baseline import Baseline, classical, trivial
 from danlu.evaluation.card import card
 from danlu.evaluation.judge import About, Evidence, evaluation
-from danlu.evaluation.language import Text, beginnings, rivals
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.report import html
 from danlu.evaluation.summary import summary
@@ -22,8 +21,6 @@ from danlu.recipe import Recipe
 from danlu.run import Run
 from danlu.training.machine import peak_memory_bytes
 from danlu.words import Note, language
-
-TEMPERATURE = 0.8  # at which samples are drawn: livelier than the likeliest text, less wild than the model
 
 
 def assessed(
@@ -86,14 +83,23 @@ def evidence_of(
 ) -> list[Evidence]:
     """Per target: the outcome on the test rows, and what it is to be compared with; `tally` counts the unusual."""
     progress(Note("flow.evaluating"), 0, 0)
-    evidence = []
-    for found in predictor.evidence(material.test, tally):
-        progress(Note("flow.baseline"), 0, 0)
-        if found.outcome.kind == "text" and len(found.outcome):
-            found = replace(found, samples=_samples(predictor, material, recipe.seed))
-        compared = RIVALS.get(found.outcome.kind, _rivals)
-        evidence.append(replace(found, baselines=compared(recipe, material, predictor.codec, found.outcome)))
-    return evidence
+    answers = predictor.answers_to(material.test, tally, with_targets=True)
+    if answers:
+        return [_own_evidence(recipe, material, answers, progress)]
+    evidence = predictor.evidence(material.test, tally)
+    progress(Note("flow.baseline"), 0, 0)
+    return [replace(found, baselines=_rivals(recipe, material, predictor.codec, found.outcome)) for found in evidence]
+
+
+def _own_evidence(recipe: Recipe, material: Material, answers: Answers, progress: Progress) -> Evidence:
+    """The outcome of a task that reads in its own way; the trivial rival alone unless all are wanted."""
+    found = answers.evidence()
+    if not len(found.outcome):
+        return found
+    progress(Note("flow.baseline"), 0, 0)
+    rivals = answers.rivals(material.train)
+    baselines = list(rivals) if recipe.evaluate.baseline else [next(rivals)]
+    return replace(found, baselines=baselines, samples=answers.samples(recipe.seed))
 
 
 def _rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) -> list[Baseline]:
@@ -104,37 +110,3 @@ def _rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) 
     truth = target.truth(target.encode(material.train.frame[target.name]))
     rival = classical(material.train, truth, outcome, recipe.seed) if recipe.evaluate.baseline else None
     return [trivial(truth, outcome), *([rival] if rival else [])]
-
-
-def _samples(predictor: Predictor, material: Material, seed: int) -> list[dict[str, str]]:
-    """Beginnings of test text, and what the model writes behind them."""
-    assert predictor.codec.documents
-    given = beginnings(Text(predictor.codec.documents, material.test))
-    room = predictor.codec.documents.max_length // 4
-    prompts = [predictor.codec.documents.cut(prompt, room) for prompt, _ in given]
-    written = predictor.generate(prompts, temperature=TEMPERATURE, seed=seed)
-    return [
-        {"prompt": prompt, "text": text, "true": whole[len(prompt) :]}
-        for prompt, text, whole in zip(prompts, written, map("".join, given), strict=True)
-    ]
-
-
-def _text_rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) -> list[Baseline]:
-    """Single tokens; n-grams and compression where the recipe wants them."""
-    if not len(outcome):
-        return []
-    assert codec.documents
-    every = rivals(Text(codec.documents, material.train), Text(codec.documents, material.test))
-    return list(every) if recipe.evaluate.baseline else [next(every)]
-
-
-def _entity_rivals(recipe: Recipe, material: Material, codec: Codec, outcome: Outcome) -> list[Baseline]:
-    """No entity at all; each word with its commonest tag where the recipe wants a comparison."""
-    if not len(outcome):
-        return []
-    train, test = (entities.Tagged(codec, rows) for rows in (material.train, material.test))
-    every = entities.rivals(train, test, outcome)
-    return list(every) if recipe.evaluate.baseline else [next(every)]
-
-
-RIVALS = {"text": _text_rivals, "entities": _entity_rivals}  # kind of target → what else than classical models

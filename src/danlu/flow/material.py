@@ -90,7 +90,7 @@ def _purpose(
 def _refuse_other_inputs(task: Task, targets: tuple[str, ...], examples: Examples) -> None:
     """DanluError where a task of texts, images or sequences has no such column."""
     inputs = [column for column in examples.columns.values() if column.name not in targets]
-    if task.modality not in ("table", "words") and task.modality not in {column.kind for column in inputs}:
+    if task.modality in ("text", "image", "sequence") and task.modality not in {column.kind for column in inputs}:
         kind = Note(f"codec.kind_{task.modality}")
         names = ", ".join(column.name for column in inputs) or "–"
         raise DanluError("flow.no_such_input", task=task.name, kind=kind, wanted=task.modality, names=names)

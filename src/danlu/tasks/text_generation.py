@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from danlu.data.codec import Codec
+from danlu.data.corpus import fit_documents
 from danlu.data.documents import document_column
 from danlu.data.examples import Examples
 from danlu.data.loader import evaluation_batches
@@ -43,7 +44,9 @@ class TextGeneration:
         progress: Progress | None,
     ) -> Codec:
         """The tokens of the documents."""
-        return Codec.of_documents(train, document_column(train), config, checkpoint, progress)
+        column = document_column(train)
+        documents, said = fit_documents(train.frame, column, config.documents, config.text, checkpoint, progress)
+        return Codec(targets={}, inputs={column: "text"}, notes=tuple(said), reading=documents)
 
     def objective(
         self, targets: Mapping[str, Target], config: TrainConfig, counts: Mapping[str, Tensor]

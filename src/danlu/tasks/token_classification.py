@@ -13,7 +13,7 @@ from danlu.data.examples import Examples
 from danlu.data.loader import evaluation_batches
 from danlu.data.spans import Positions, bio_spans
 from danlu.data.store import Batch, Modality, Store
-from danlu.data.tagging import WORD
+from danlu.data.tagging import WORD, fit_tagging
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target
 from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
@@ -44,7 +44,8 @@ class TokenClassification:
         progress: Progress | None,
     ) -> Codec:
         """The tokens of the texts, and the tags of their words."""
-        return Codec.of_words(train, targets[0], config, checkpoint, progress)
+        tagging, tags, said = fit_tagging(train, targets[0], config.text, checkpoint, progress)
+        return Codec(targets={tags.name: tags}, inputs={tagging.column: "text"}, notes=tuple(said), reading=tagging)
 
     def objective(self, targets: Mapping[str, Target], config: TrainConfig, counts: Mapping[str, Tensor]) -> "WordTags":
         """Cross-entropy of the tag of each word; DanluError for a loss or weights that it has no use for."""
