@@ -8,7 +8,7 @@ from torch import nn
 
 from danlu.data.store import Modality, Shapes
 from danlu.errors import DanluError
-from danlu.models import bert, cnn, gpt2, linear, llama, mlp, resnet, rnn, vit
+from danlu.models import bart, bert, cnn, gpt2, linear, llama, long_tail, marian, mlp, resnet, rnn, vit
 from danlu.models.family import Family
 from danlu.models.inputs import inputs_of
 from danlu.recipe import Frozen, validated
@@ -31,11 +31,15 @@ FAMILIES: dict[str, Family] = {
     "mistral": llama.MISTRAL,
     "qwen2": llama.QWEN2,
     "qwen3": llama.QWEN3,
+    "marian": marian.FAMILY,
+    "bart": bart.FAMILY,
 }
 
 
 def family_named(name: str) -> Family:
-    """The family of that name; DanluError with the nearest names where there is none."""
+    """The family of that name, or of `transformers:TYPE`; DanluError with the nearest names where there is none."""
+    if name.startswith(long_tail.PREFIX):
+        return long_tail.family(name.removeprefix(long_tail.PREFIX))
     if name not in FAMILIES:
         near = difflib.get_close_matches(name, FAMILIES, n=3, cutoff=0.5) or list(FAMILIES)
         raise DanluError("models.unknown_family", name=name, nearest=", ".join(near))

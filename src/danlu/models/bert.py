@@ -194,6 +194,7 @@ _ALWAYS: dict[str, Any] = {  # what is not among a config.json's settings
     "embedding_scale": False,
     "positions": "learned",
     "window": None,
+    "inner_dropout": 0.0,
     "bias": True,
     "qkv_bias": True,
     "qk_norm": False,

@@ -29,6 +29,7 @@ ALWAYS: dict[str, Any] = {
     "final_norm": True,
     "embedding_norm": False,
     "embedding_scale": False,
+    "inner_dropout": 0.0,
 }
 HEAD_RULES = (Rule("head", "lm_head"), Rule("scores", "score", output=True))
 MARKS = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))  # None, until a tokenizer tells them

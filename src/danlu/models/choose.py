@@ -16,6 +16,8 @@ def choose(modality: Modality, rows: int) -> tuple[str, Note]:
         return "linear", Note("models.why_linear", rows=rows)
     if modality == "words":
         return "lstm", Note("models.why_lstm")
+    if modality == "pairs":
+        return "marian", Note("models.why_marian")
     if modality == "stream":
         return "llama", Note("models.why_llama")
     if modality == "sequence":

@@ -1,17 +1,38 @@
 """Family: what every model family declares. Knows nothing of any one family."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from danlu.data.store import Modality, Shapes, Store
-from danlu.models.hub.layout import Layout
 from danlu.recipe import Frozen
 
 TABLE = ("numbers", "missing", "categories")
+
+
+class HubNames(Protocol):
+    """How settings and weights are named in the Hugging Face layout; the tables of our own families: hub.layout.Layout."""
+
+    def fields(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields of our Config for their config.json."""
+        ...
+
+    def config(self, ours: Any, shapes: Shapes, labels: Sequence[str] = ()) -> dict[str, Any]:
+        """Their config.json; DanluError where it has no place for the model."""
+        ...
+
+    def load(
+        self, module: nn.Module, theirs: Mapping[str, Tensor], config: Any, *, new_task: bool = False
+    ) -> list[str]:
+        """Set the weights from their tensors; the names of those that keep the values they began with."""
+        ...
+
+    def tensors(self, module: nn.Module, config: Any) -> dict[str, Tensor]:
+        """Their tensors of the weights."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,7 +45,7 @@ class Family:
     `fields(shapes, rows)` gives values for fields of `config` that suit these inputs and `rows` training
     rows; `config` alone is the plain model.
     Where `shapes.per_token` it gives {head: (B, T, size)}; where `shapes.heads` is None the module is a language
-    model: inputs → {"logits": (B, T, tokens)}.
+    model: inputs → {"logits": (B, T, tokens)}; where `shapes.answers`, (B, U, tokens) for the answer's positions.
     `prepare(module, store)` sets what the module begins with by looking at the training rows, once.
     `training(shapes, rows)` gives values for fields of TrainConfig that suit this family, likewise.
     `layout` says how its settings and weights are named in the Hugging Face layout, where they have a place there.
@@ -38,7 +59,7 @@ class Family:
     fields: Callable[[Shapes, int], dict[str, Any]]
     training: Callable[[Shapes, int], dict[str, Any]]
     prepare: Callable[[nn.Module, Store], None] | None = None
-    layout: Layout | None = None
+    layout: HubNames | None = None
     robust: bool = True  # numbers centred on the median, outliers drawn in; else mean and deviation alone
 
 

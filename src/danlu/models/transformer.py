@@ -57,6 +57,7 @@ class Config(Frozen):
     qk_norm: bool = Field(False, description="queries and keys are normalised in each head")
     dropout: float = Field(0.1, ge=0, lt=1, description="on embedded inputs and on what each part adds")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="on attention weights")
+    inner_dropout: float = Field(0.0, ge=0, lt=1, description="inside the feed-forward layer")
 
     @model_validator(mode="after")
     def _fits(self) -> "Config":
@@ -180,13 +181,14 @@ class FeedForward(nn.Module):
         self.activation = MLP_ACTIVATIONS[config.activation]
         self.up = nn.Linear(config.width, config.inner * (2 if config.gated else 1), bias=config.bias)
         self.down = nn.Linear(config.inner, config.width, bias=config.bias)
+        self.dropout = nn.Dropout(config.inner_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.up(x)
         if self.gated:
             gate, x = x.chunk(2, dim=-1)
-            return self.down(self.activation(gate) * x)
-        return self.down(self.activation(x))
+            return self.down(self.dropout(self.activation(gate) * x))
+        return self.down(self.dropout(self.activation(x)))
 
 
 class Block(nn.Module):
@@ -256,13 +258,17 @@ class Layers(nn.Module):
 
 
 class TokenEmbedding(nn.Module):
-    """Tokens (B, T) → (B, T, W): the token's vector, its place's where places are added, its segment's."""
+    """Tokens (B, T) → (B, T, W): the token's vector, its place's where places are added, its segment's.
 
-    def __init__(self, tokens: int, config: Config) -> None:
+    Without a number of `tokens` it has no vectors of its own: those of another embedding are given.
+    """
+
+    def __init__(self, tokens: int | None, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.tokens = nn.Embedding(tokens, config.width)
-        nn.init.normal_(self.tokens.weight, std=0.02)
+        if tokens is not None:
+            self.tokens = nn.Embedding(tokens, config.width)
+            nn.init.normal_(self.tokens.weight, std=0.02)
         if config.positions == "learned":
             self.positions = nn.Embedding(config.max_length + config.position_offset, config.width)
             nn.init.normal_(self.positions.weight, std=0.02)
@@ -272,9 +278,11 @@ class TokenEmbedding(nn.Module):
         self.norm = norm_of(config) if config.embedding_norm else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, tokens: Tensor, positions: Tensor, segments: Tensor | None = None) -> Tensor:
-        """positions: (B or 1, T) int64, each row's from 0."""
-        x = self.tokens(tokens)
+    def forward(
+        self, tokens: Tensor, positions: Tensor, segments: Tensor | None = None, vectors: Tensor | None = None
+    ) -> Tensor:
+        """positions: (B or 1, T) int64, each row's from 0. vectors: (number of tokens, W), another embedding's."""
+        x = F.embedding(tokens, self.tokens.weight if vectors is None else vectors)
         if self.config.embedding_scale:
             x = x * math.sqrt(self.config.width)
         if self.config.positions == "learned":
@@ -287,9 +295,9 @@ class TokenEmbedding(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Tokens → vectors (B, T, W): embedding and layers."""
+    """Tokens → vectors (B, T, W): embedding, without a number of `tokens` of another's vectors, and layers."""
 
-    def __init__(self, tokens: int, config: Config) -> None:
+    def __init__(self, tokens: int | None, config: Config) -> None:
         super().__init__()
         self.config = config
         self.embedding = TokenEmbedding(tokens, config)
@@ -305,17 +313,19 @@ class Trunk(nn.Module):
         start: Tensor | None = None,
         cache: Cache | None = None,
         encoded: Encoded | None = None,
+        vectors: Tensor | None = None,
     ) -> Tensor:
         """tokens (B, T) int64.
 
         length (B,): positions of each row, the others being padding at its end. documents (B, T) int64: the document
         of each position, where a row holds several, which never see each other and whose places each begin at 0.
         start (B,): first real position of rows that are padded at their beginning. cache: what came before.
+        encoded: what the layers of a decoder look at. vectors: those of the tokens, where it has none of its own.
         """
         before = cache.length if cache is not None else 0
         positions = places(tokens, before, documents, start)
         view = view_of(self.config, positions, before, length, documents, start)
-        return self.layers(self.embedding(tokens, positions, segments), view, cache, encoded)
+        return self.layers(self.embedding(tokens, positions, segments, vectors), view, cache, encoded)
 
 
 def level_of(parameter: str) -> int | None:

@@ -57,6 +57,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "like llama, with queries and keys normalised in each head",
         "Qwen3：与 llama 相同，但每个头内对查询和键做归一化",
     ),
+    "models.marian": (
+        "encoder-decoder that answers a text with a text: translation, summarization (Vaswani et al. 2017, Marian)",
+        "编码器-解码器，读入一段文本、写出另一段：翻译、摘要（Marian）",
+    ),
+    "models.bart": (
+        "encoder-decoder with learned positions; learns best from a pretrained start (BART)",
+        "可学习位置的编码器-解码器；从预训练权重开始效果最好（BART）",
+    ),
     "models.too_long": (
         "model: the texts are up to {longest} tokens long, but model.max_length is {max_length}, and this model learns "
         "a vector for each position. Raise model.max_length, or set data.text.max_length lower.",
@@ -102,6 +110,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "--model distilbert/distilbert-base-cased, usually finds far more",
         "model：选用 lstm，它从前后两个方向读每个词；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）通常能找出更多",
     ),
+    "models.why_marian": (
+        "model: marian, the encoder-decoder that most small translators are",
+        "model：选用 marian，多数小型翻译模型都是这种编码器-解码器",
+    ),
     "models.why_llama": (
         "model: llama, the design of most of today's language models (rotary positions, gated layers)",
         "model：选用 llama，它是当今多数语言模型的结构（旋转位置编码、门控层）",
@@ -123,6 +135,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "models.image": ("images", "图像"),
     "models.sequence": ("numeric sequences", "数值序列"),
     "models.words": ("words in texts", "文本中的词"),
+    "models.pairs": ("pairs of texts", "文本对"),
     "models.stream": ("text generation", "文本生成"),
 }
 
@@ -165,6 +178,7 @@ _TRANSFORMER: dict[str, str] = {
     "qk_norm": "每个头内对查询和键做归一化",
     "dropout": "在嵌入后的输入和各子层的输出上随机丢弃的比例",
     "attention_dropout": "在注意力权重上随机丢弃的比例",
+    "inner_dropout": "在前馈层内部随机丢弃的比例",
 }
 _CAUSAL: dict[str, str] = _TRANSFORMER | {"tied": "词元向量的矩阵同时用来给下一个词元打分"}
 _ENCODER: dict[str, str] = _TRANSFORMER | {
@@ -172,6 +186,7 @@ _ENCODER: dict[str, str] = _TRANSFORMER | {
     "head_dropout": "在输出层之前随机丢弃的比例",
     "category_width": "类别嵌入的宽度",
 }
+_PAIRS: dict[str, str] = _TRANSFORMER | {"depth": "编码器的层数", "decoder_depth": "解码器的层数；默认与编码器相同"}
 _VIT = ("width", "depth", "heads", "hidden", "activation", "norm_eps", "qkv_bias", "dropout", "attention_dropout")
 SETTINGS: dict[str, str] = {
     "mlp.width": "每个隐藏层的单元数",
@@ -210,6 +225,7 @@ SETTINGS: dict[str, str] = {
         for family in ("bert", "roberta", "distilbert")
         for name, meaning in _ENCODER.items()
     },
+    **{f"{family}.{name}": meaning for family in ("marian", "bart") for name, meaning in _PAIRS.items()},
     **{f"vit.{name}": _TRANSFORMER[name] for name in _VIT},
     "vit.patch": "每个小块的边长（像素）",
     "vit.category_width": "类别嵌入的宽度",

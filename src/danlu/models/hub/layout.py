@@ -34,6 +34,11 @@ def query_key_value(config: transformer.Config) -> tuple[int, int, int]:
     return config.heads * config.per_head, keys, keys
 
 
+def key_value(config: transformer.Config) -> tuple[int, int]:
+    """Outputs of the keys and the values that look at an encoder, which ours holds in one matrix."""
+    return (config.heads * config.per_head,) * 2
+
+
 def gate_and_up(config: transformer.Config) -> tuple[int, int]:
     """Outputs of the gate and of what it gates, which ours holds in one matrix."""
     return config.inner, config.inner
@@ -51,6 +56,7 @@ class Rule:
     theirs: str | tuple[str, ...]
     rows: Callable[[Any], Sequence[int]] | None = None
     transposed: bool = False  # theirs is (inputs, outputs): the Conv1D of GPT-2
+    row: bool = False  # theirs is a matrix of one row: (1, outputs)
     output: bool = False  # the last matrix of a classifier, which means nothing to another task
 
     def parts(self, name: str) -> tuple[str, ...] | None:
@@ -107,20 +113,22 @@ class Layout:
     `settings` maps fields of our Config to theirs; a key that config.json lacks has its value in `defaults`.
     `needs` are keys of theirs with the only value that we can represent, `always` fields of ours likewise.
     `read(their config)` gives fields of ours, `write(our config, shapes)` keys of theirs, beyond the tables.
+    `same` maps a name of theirs to others under which a file may hold that tensor instead.
     `prefix` begins the names of all but the heads, and is left out where the body was saved alone. `heads` are
     patterns of their tensors that only some tasks have, `ignored` of those that hold nothing of their own.
     `local` are patterns of our tensors that they have no place for.
     """
 
     model_type: str
-    classifier: str  # their class with one output per label
     rules: tuple[Rule, ...]
     settings: Mapping[str, str]
+    classifier: str | None = None  # their class with one output per label
     tagger: str | None = None  # their class with one output per label for each token
     language: str | None = None  # their class that scores tokens
     prefix: str = ""
     heads: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     local: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs: Mapping[str, Any] = field(default_factory=dict)
@@ -182,7 +190,8 @@ class Layout:
         for name, tensor in self._held(module):
             rule, parts = self._rule(name)
             used.update(parts)
-            found = Flaws.of(dict(zip(parts, _shapes_of(rule, tensor, config), strict=True)), given)
+            shapes = [tuple(piece.shape) for piece in _pieces(rule, tensor, config)]
+            found = Flaws.of(dict(zip(parts, shapes, strict=True)), given)
             if new_task and (rule.output or (found and all(_matches(part, self.heads) for part in parts))):
                 kept.append(name)
             elif found:
@@ -210,9 +219,8 @@ class Layout:
     def _split(self, module: nn.Module, config: Any) -> Iterator[tuple[str, Tensor]]:
         for name, tensor in self._held(module):
             rule, parts = self._rule(name)
-            pieces = tensor.split(list(rule.rows(config))) if rule.rows else [tensor]
-            for part, piece in zip(parts, pieces, strict=True):
-                yield part, (piece.t() if rule.transposed and piece.ndim == 2 else piece).contiguous()
+            for part, piece in zip(parts, _pieces(rule, tensor, config), strict=True):
+                yield part, piece.contiguous()
 
     def _held(self, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
         """Our tensors that they have a place for."""
@@ -227,6 +235,10 @@ class Layout:
         """Their tensors by their names in the whole model, without those that hold nothing of their own."""
         alone = not any(name.startswith(self.prefix) for name in theirs)
         named = {(self.prefix if alone else "") + _today(name): tensor for name, tensor in theirs.items()}
+        for name, others in self.same.items():
+            found = [named.pop(each) for each in (name, *others) if each in named]
+            if found:
+                named[name] = found[0]
         return {name: tensor for name, tensor in named.items() if not _matches(name, self.ignored)}
 
     def _value(self, theirs: Mapping[str, Any], key: str) -> Any:
@@ -260,16 +272,19 @@ def _refuse_shapes(shapes: Shapes) -> None:
         raise DanluError("hub.several_targets", targets=", ".join(shapes.heads))
 
 
-def _shapes_of(rule: Rule, ours: Tensor, config: Any) -> list[tuple[int, ...]]:
-    """Shapes that their tensors must have."""
-    rows = rule.rows(config) if rule.rows else ours.shape[:1]
-    shapes = [(size, *ours.shape[1:]) for size in rows]
-    return [shape[::-1] for shape in shapes] if rule.transposed and ours.ndim == 2 else shapes
+def _pieces(rule: Rule, ours: Tensor, config: Any) -> list[Tensor]:
+    """One of ours as those of theirs that it is made of."""
+    pieces = ours.split(list(rule.rows(config))) if rule.rows else [ours]
+    return [piece[None] if rule.row else _turned(rule, piece) for piece in pieces]
 
 
-def _joined(rule: Rule, pieces: Sequence[Tensor]) -> Tensor:
-    turned = [piece.t() if rule.transposed and piece.ndim == 2 else piece for piece in pieces]
-    return torch.cat(turned) if len(turned) > 1 else turned[0]
+def _joined(rule: Rule, theirs: Sequence[Tensor]) -> Tensor:
+    pieces = [piece[0] if rule.row else _turned(rule, piece) for piece in theirs]
+    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _turned(rule: Rule, piece: Tensor) -> Tensor:
+    return piece.t() if rule.transposed and piece.ndim == 2 else piece
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
