@@ -127,7 +127,9 @@ class ModelConfig(BaseModel):
 
     family: str = Field("auto", description="auto, or a name that `danlu models` lists")
     pretrained: str | None = Field(
-        None, description="weights to begin with: a folder in the Hugging Face layout, or a name on its hub"
+        None,
+        description="weights to begin with: a run, a folder in the Hugging Face layout, or a name on its hub; "
+        "after transformers:, by that library's own model",
     )
 
     @property
@@ -246,7 +248,8 @@ class Recipe(Frozen):
             if files:
                 data["data"][name] = [_located(file, folder) for file in files]
         if self.model.pretrained:
-            data["model"]["pretrained"] = _located(self.model.pretrained, folder)
+            library, prefix, name = self.model.pretrained.rpartition("transformers:")
+            data["model"]["pretrained"] = library + prefix + _located(name, folder)
         return type(self).model_validate(data)
 
     @classmethod

@@ -14,7 +14,7 @@ TABLE = ("numbers", "missing", "categories")
 
 
 class HubNames(Protocol):
-    """How settings and weights are named in the Hugging Face layout; the tables of our own families: hub.layout.Layout."""
+    """How settings and weights are named in the Hugging Face layout; `hub.layout.Layout` for families of our own."""
 
     def fields(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         """Fields of our Config for their config.json."""

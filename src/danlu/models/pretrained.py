@@ -13,10 +13,10 @@ from danlu.data.store import Shapes
 from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
 from danlu.models import family_named
-from danlu.models.family import epochs_for
+from danlu.models.family import HubNames, epochs_for
 from danlu.models.hub import files
-from danlu.models.hub.layout import Layout
-from danlu.models.hub.tokenizer import tokenizer_json_of
+from danlu.models.hub.tokenizer import longest_text, tokenizer_json_of
+from danlu.models.long_tail import PREFIX
 from danlu.models.transformer import level_of
 from danlu.recipe import DataConfig, Frozen
 from danlu.words import Note
@@ -35,19 +35,20 @@ class Pretrained:
 
     @classmethod
     def open(cls, name: str, family: str = "auto") -> "Pretrained":
-        """The checkpoint of a folder or of a name on the hub.
+        """The checkpoint of a run, of a folder or of a name on the hub; after `transformers:`, for that library's model.
 
         Raises DanluError where there is none, danlu has no such family, or the recipe names another `family`.
         """
-        folder = files.checkpoint(name)
+        place = name.removeprefix(PREFIX)
+        folder = _served(files.checkpoint(place))
         config = files.read_config(folder)
-        found = files.family_name(config)
+        found = files.family_name(config) if place == name else f"{PREFIX}{config.get('model_type')}"
         if family not in ("auto", found):
-            raise DanluError("models.other_family", name=name, found=found, asked=family)
-        return cls(name, folder, found, config)
+            raise DanluError("models.other_family", name=place, found=found, asked=family)
+        return cls(place, folder, found, config)
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> HubNames:
         """How the family maps to the checkpoint."""
         layout = family_named(self.family).layout
         assert layout, f"{self.family} is in FAMILY_OF and has no layout"
@@ -63,8 +64,9 @@ class Pretrained:
         """What reads texts for it; None where it takes no tokens."""
         if "vocab_size" not in self.config:
             return None
-        longest = self.fields.get("max_length", UNBOUNDED)
-        return Checkpoint(tokenizer_json_of(self.folder), longest, self.config["vocab_size"])
+        longest = min(self.fields.get("max_length") or UNBOUNDED, longest_text(self.folder))
+        start = self.config.get("decoder_start_token_id")
+        return Checkpoint(tokenizer_json_of(self.folder), longest, self.config["vocab_size"], start)
 
     def asked(self, data: DataConfig) -> DataConfig:
         """The recipe's data, images of the size and channels that the checkpoint knows where none are asked for."""
@@ -125,6 +127,11 @@ def fine_tuning(shapes: Shapes, rows: int) -> dict[str, Any]:
         "precision": "bfloat16",
         "augment": shapes.image is not None,
     }
+
+
+def _served(folder: Path) -> Path:
+    """The model of a run's folder; any other folder itself."""
+    return folder / "model" if (folder / "recipe.yaml").is_file() else folder
 
 
 def _freeze(module: nn.Module, layers: int) -> None:

@@ -330,9 +330,9 @@ class Trunk(nn.Module):
 
 def level_of(parameter: str) -> int | None:
     """How deep a parameter of that name lies: 0 among the embeddings, n in layer n, None behind the layers."""
-    if "embedding." in parameter:
+    if "embed" in parameter:
         return 0
-    found = re.search(r"blocks\.(\d+)\.", parameter)
+    found = re.search(r"(?:blocks|stages|layers?|h)\.(\d+)\.", parameter)  # as here, and as in transformers
     return int(found[1]) + 1 if found else None
 
 

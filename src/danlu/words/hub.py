@@ -59,8 +59,17 @@ WORDS: dict[str, tuple[str, str]] = {
         "{folder}：分词器无法读取（{why}）。请重新获取该检查点。",
     ),
     "hub.unknown_model_type": (
-        "config.json: model_type is {model_type}, which danlu has no family for. It has: {known}.",
-        "config.json：model_type 是 {model_type}，danlu 没有对应的模型族。已有的是：{known}。",
+        "config.json: model_type is {model_type}, which danlu has no family for. It has: {known}. Write transformers: "
+        "before the name, as in --model transformers:org/name, to train it by the transformers library.",
+        "config.json：model_type 是 {model_type}，danlu 没有对应的模型族。已有的是：{known}。在名称前加上 transformers:（例如 "
+        "--model transformers:org/name），就可以用 transformers 库来训练它。",
+    ),
+    "hub.own_names": (
+        "config.json: this model of danlu's has no place in the Hugging Face layout (such as one with several targets, or "
+        "with columns beside the text), so no other run can begin with it. Take a model that danlu lists with a "
+        "Transformer, trained on one column and one target.",
+        "config.json：这个 danlu 模型在 Hugging Face 布局里没有位置（例如有多个目标，或除文本外还有其他列），因此不能作为另一次训练的起点。"
+        "请换用只有一列输入、一个目标的 Transformer 模型。",
     ),
     "hub.no_key": (
         "config.json: {key} is not there, and a {model_type} model needs it. Get the checkpoint again.",

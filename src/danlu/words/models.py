@@ -87,6 +87,43 @@ WORDS: dict[str, tuple[str, str]] = {
         "Transformer over the patches of an image (ViT)",
         "把图像切成小块来看的 Transformer（ViT）",
     ),
+    "models.long_tail": (
+        "any other architecture of the transformers library, such as transformers:xlnet, or a checkpoint of one as "
+        "transformers:org/name",
+        "transformers 库中的任何其他架构，例如 transformers:xlnet；检查点则写作 transformers:org/name",
+    ),
+    "models.no_transformers": (
+        "model: a name that begins with transformers: needs the transformers library, which is not installed. Install it "
+        "with pip install 'danlu[transformers]'.",
+        "model：以 transformers: 开头的名称需要 transformers 库，而它没有安装。请运行 pip install 'danlu[transformers]'。",
+    ),
+    "models.unknown_type": (
+        "model: the installed transformers has no architecture {kind}. Nearest: {nearest}. A checkpoint has a slash in its "
+        "name: transformers:org/name, or transformers:./folder.",
+        "model：已安装的 transformers 没有名为 {kind} 的架构。最接近的是：{nearest}。检查点的名称带斜杠：transformers:org/name，"
+        "或 transformers:./目录。",
+    ),
+    "models.bad_settings": (
+        "model (transformers:{kind}): transformers refuses these settings: {why}. Change model.width, model.depth, "
+        "model.heads or model.settings.",
+        "model（transformers:{kind}）：transformers 不接受这些设置：{why}。请修改 model.width、model.depth、model.heads 或 "
+        "model.settings。",
+    ),
+    "models.no_mask": (
+        "model: transformers' {kind} cannot be told which positions are padding, so its answer to a text would change with "
+        "the texts beside it. Take another architecture.",
+        "model：transformers 的 {kind} 无法区分哪些位置是填充，同一文本的结果会随同批的其他文本而变。请换一种架构。",
+    ),
+    "models.sees_ahead": (
+        "model: transformers' {kind} sees the tokens that follow, so it would learn to copy them and not to write. Take a "
+        "decoder, such as transformers:gpt_neox.",
+        "model：transformers 的 {kind} 看得到后面的词元，训练出来只会照抄，不会续写。请换用解码器，例如 transformers:gpt_neox。",
+    ),
+    "models.quantized": (
+        "config.json: the weights are quantized (quantization_config), which danlu does not train. Take the version of the "
+        "checkpoint that is not.",
+        "config.json：权重经过量化（quantization_config），danlu 不训练这样的权重。请换用该检查点的未量化版本。",
+    ),
     "models.unknown_family": (
         "model: there is no family {name}. Nearest: {nearest}. `danlu models` lists them all.",
         "model：没有名为 {name} 的模型族。最接近的是：{nearest}。用 `danlu models` 查看全部。",

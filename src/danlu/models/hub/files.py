@@ -60,13 +60,13 @@ def checkpoint(name: str | Path, revision: str | None = None) -> Path:
     return _fetched(str(name), revision)
 
 
-def family_name(config: Mapping[str, Any], name: str) -> str:
-    """The family of the config.json of checkpoint `name`; DanluError where danlu has none like it."""
+def family_name(config: Mapping[str, Any]) -> str:
+    """The family of a config.json; DanluError where danlu has none like it."""
     model_type = config.get("model_type")
     if model_type is None and "danlu" in config:
-        raise DanluError("hub.own_names", name=name)
+        raise DanluError("hub.own_names")
     if model_type not in FAMILY_OF:
-        raise DanluError("hub.unknown_model_type", name=name, model_type=model_type, known=", ".join(FAMILY_OF))
+        raise DanluError("hub.unknown_model_type", model_type=model_type, known=", ".join(FAMILY_OF))
     return FAMILY_OF[model_type]
 
 

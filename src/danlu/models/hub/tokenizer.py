@@ -1,6 +1,7 @@
 """The tokenizer of a Hugging Face checkpoint as the text of a tokenizer.json; older files are translated into one."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ def tokenizer_json_of(folder: Path) -> str:
     except Exception as error:  # tokenizers raises nothing narrower
         raise DanluError("hub.bad_tokenizer", folder=str(folder), why=str(error)[:200]) from None
     raise DanluError("hub.no_tokenizer", folder=str(folder))
+
+
+def longest_text(folder: Path) -> float:
+    """Tokens that tokenizer_config.json says the model takes; infinity where it says nothing."""
+    return _settings(folder).get("model_max_length") or math.inf
 
 
 def tokenizer_settings(tokenizer_json: str, max_length: int) -> dict[str, Any]:
