@@ -1,13 +1,18 @@
 """What a decoder has read, row by row, as the search for new tokens sees it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from danlu.models.causal import CausalLM
+from danlu.models.encoder_decoder import EncoderDecoder
+from danlu.models.long_tail import LanguageModel
 from danlu.models.transformer import Cache
+
+Decoder = CausalLM | LanguageModel
 
 
 class Reader(Protocol):
@@ -41,3 +46,75 @@ class Prompted:
         """Keep these rows, in this order."""
         self.start = None if self.start is None else self.start.index_select(0, rows)
         self.cache.select(rows)
+
+
+class Rereading:
+    """A language model of another library, which keeps nothing: each step reads prompts and new tokens again."""
+
+    def __init__(self, model: LanguageModel, lengths: Sequence[int]) -> None:
+        """lengths: of the prompts, which are padded at their beginning."""
+        self.model = model
+        self.start = max(lengths) - torch.tensor(lengths, device=next(model.parameters()).device)
+        self.read = self.start.new_empty(len(lengths), 0)
+
+    def next_scores(self, tokens: Tensor) -> Tensor:
+        """tokens (B, T) → (B, vocabulary)."""
+        self.read = torch.cat([self.read, tokens], dim=1)
+        steps = self.read.shape[1]
+        place = torch.arange(steps, device=tokens.device) + self.start[:, None]
+        from_first = self.read.gather(1, place % steps)  # the padding behind, where no position sees it
+        logits = self.model({"tokens": from_first})["logits"]
+        return logits[torch.arange(len(logits)), steps - 1 - self.start]
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order."""
+        self.start, self.read = self.start.index_select(0, rows), self.read.index_select(0, rows)
+
+
+@dataclass(frozen=True)
+class Forced:
+    """What a checkpoint rules of its answers: their `first` token, the `last` of one that fills its room, and those
+    that are `never` written; nothing where nothing is said.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    never: tuple[int, ...] = ()
+
+
+FREE = Forced()
+
+
+class Answering:
+    """An encoder-decoder that has read sources, and reads what is written of its answers."""
+
+    def __init__(self, model: EncoderDecoder, sources: Sequence[Sequence[int]], most: int, forced: Forced) -> None:
+        """most: tokens of an answer, of which the decoder reads all but the last, and one before the first."""
+        weight = model.encoder.embedding.tokens.weight
+        length = torch.tensor([len(source) for source in sources], device=weight.device)
+        longest = max(int(length.max()), 1)
+        padded = [[*source, *[0] * (longest - len(source))] for source in sources]
+        self.model, self.most, self.forced = model, most, forced
+        self.never = torch.tensor(forced.never, dtype=torch.long, device=weight.device)
+        self.encoded = model.encode(torch.tensor(padded, device=weight.device), length)
+        self.source = torch.arange(len(sources), device=weight.device)  # of each row
+        self.cache = Cache.empty(model.decoder.config, len(sources), most, weight)
+
+    def next_scores(self, tokens: Tensor) -> Tensor:
+        """tokens (B, T) → (B, vocabulary); -inf for those that are ruled out."""
+        scores = self.model.next_scores(tokens, self.encoded, self.cache)
+        forced = self.forced.last if self.cache.length == self.most else None
+        if forced is None and self.cache.length == 1:
+            forced = self.forced.first
+        if forced is None:
+            return scores.index_fill(1, self.never, -torch.inf)
+        alone = torch.full_like(scores, -torch.inf)
+        alone[:, forced] = 0.0
+        return alone
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order."""
+        self.cache.select(rows)
+        source = self.source.index_select(0, rows)
+        if not torch.equal(source, self.source):  # beams that change places look at the same source
+            self.encoded, self.source = self.encoded.select(rows), source

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from danlu.errors import DanluError
 from danlu.generation import generate, stream
 from danlu.generation.config import GenerationConfig
-from danlu.models.causal import CausalLM
+from danlu.generation.reading import Decoder
 
 UNFINISHED = "\ufffd"  # what a decoder gives for the first bytes of a character
 
@@ -17,7 +17,7 @@ UNFINISHED = "\ufffd"  # what a decoder gives for the first bytes of a character
 class Writer:
     """A language model with its tokenizer; `begin` stands before each prompt, one of `ends` closes a text."""
 
-    model: CausalLM
+    model: Decoder
     tokenizer: Tokenizer
     begin: Sequence[int]
     ends: Sequence[int]

@@ -8,8 +8,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "请最多要 {free} 个，或缩短提示。",
     ),
     "generate.prompt_too_long": (
-        "The prompt has {prompt} tokens, and the model can tell only {positions} positions apart. Shorten the prompt.",
-        "提示有 {prompt} 个词元，而模型只有 {positions} 个位置。请缩短提示。",
+        "The text has {prompt} tokens, and the model can tell only {positions} positions apart. Shorten the text.",
+        "文本有 {prompt} 个词元，而模型只有 {positions} 个位置。请缩短文本。",
+    ),
+    "generate.answer_too_long": (
+        "max_new_tokens: an answer of {asked} tokens is more than the model can tell apart: it has {positions} positions. "
+        "Ask for {positions} or fewer.",
+        "max_new_tokens：要写 {asked} 个词元，超出了模型的 {positions} 个位置。请最多要 {positions} 个。",
     ),
     "generate.no_prompt": (
         "The prompt holds no token that this model knows, and the model has none to begin a text with. "
