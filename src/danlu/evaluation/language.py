@@ -24,8 +24,8 @@ from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.outcome import Outcome
 from danlu.generation.config import GenerationConfig
+from danlu.generation.reading import Decoder
 from danlu.generation.text import Writer
-from danlu.models.causal import CausalLM
 from danlu.tasks.text_generation import told
 from danlu.words import Note
 
@@ -151,7 +151,7 @@ def answered(
 
 def writer(module: nn.Module, documents: Documents) -> Writer:
     """What writes behind texts, as the documents were read."""
-    assert isinstance(module, CausalLM)
+    assert isinstance(module, Decoder)
     return Writer(module.eval(), documents.tokenizer, (documents.end,), (documents.end,))
 
 

@@ -12,7 +12,7 @@ from danlu.errors import DanluError
 from danlu.generation.beams import beam_search
 from danlu.generation.choice import Choice
 from danlu.generation.config import GenerationConfig
-from danlu.generation.reading import FREE, Answering, Forced, Prompted, Reader
+from danlu.generation.reading import FREE, Answering, Decoder, Forced, Prompted, Reader, Rereading
 from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
 
@@ -125,9 +125,10 @@ def _prompted(model: Decoder, prompts: Sequence[Sequence[int]], most: int) -> tu
     assert all(prompts), "a model begins behind a token"
     lengths = [len(prompt) for prompt in prompts]
     padded = [[prompt[0]] * (max(lengths) - len(prompt)) + list(prompt) for prompt in prompts]
-    known = isinstance(model, CausalLM)
-    reader = Prompted(model, lengths, max(lengths) + most - 1) if known else Rereading(model, lengths)
-    return reader, torch.tensor(padded, device=next(model.parameters()).device)
+    tokens = torch.tensor(padded, device=next(model.parameters()).device)
+    if isinstance(model, CausalLM):
+        return Prompted(model, lengths, max(lengths) + most - 1), tokens
+    return Rereading(model, lengths), tokens
 
 
 def _whole(steps: Iterable[dict[int, int]], rows: int, ends: Sequence[int]) -> list[list[int]]:

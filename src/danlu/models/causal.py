@@ -56,6 +56,11 @@ class CausalLM(nn.Module):
             self.head = nn.Linear(config.width, tokens, bias=False)
             nn.init.normal_(self.head.weight, std=0.02)
 
+    @property
+    def positions(self) -> int | None:
+        """The largest number of positions; None where there is none."""
+        return self.config.max_length if self.config.positions == "learned" else None
+
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         # what pads a row's end needs no mask: no real position sees it, and it has no target
         return {"logits": self.scores(self.trunk(inputs["tokens"], documents=inputs.get("documents")))}

@@ -147,8 +147,8 @@ class Library:
     ) -> list[str]:
         """Set the weights of our module from their tensors; the names of those that keep the values they began with.
 
-        For a `new_task` no head of a classifier is taken, and heads of other tasks are left aside. Raises one DanluError
-        that names all missing, extra and misshapen tensors.
+        For a `new_task` no head of a classifier is taken, and heads of other tasks are left aside. Raises one
+        DanluError that names all missing, extra and misshapen tensors.
         """
         assert isinstance(module, TextModel | ImageModel | LanguageModel)
         model = module.model
@@ -297,9 +297,8 @@ def _inputs_and_heads(shapes: Shapes) -> dict[str, Any]:
 
 def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
     """The size of our own model that reads the same rows."""
-    sizes = {
-        name: size for name, size in _like(shapes).fields(shapes, rows).items() if name in ("width", "depth", "heads")
-    }
+    suited = _like(shapes).fields(shapes, rows)
+    sizes = {name: suited[name] for name in ("width", "depth", "heads")}
     return sizes | ({} if shapes.image else {"max_length": max(shapes.max_tokens, 1) + ROOM})
 
 

@@ -35,7 +35,7 @@ class Pretrained:
 
     @classmethod
     def open(cls, name: str, family: str = "auto") -> "Pretrained":
-        """The checkpoint of a run, of a folder or of a name on the hub; after `transformers:`, for that library's model.
+        """The checkpoint of a run, a folder or a name on the hub; after `transformers:`, for that library's model.
 
         Raises DanluError where there is none, danlu has no such family, or the recipe names another `family`.
         """
@@ -64,7 +64,8 @@ class Pretrained:
         """What reads texts for it; None where it takes no tokens."""
         if "vocab_size" not in self.config:
             return None
-        longest = min(self.fields.get("max_length") or UNBOUNDED, longest_text(self.folder))
+        said = (self.fields.get("max_length"), longest_text(self.folder))
+        longest = min([length for length in said if length] or [UNBOUNDED])
         start = self.config.get("decoder_start_token_id")
         return Checkpoint(tokenizer_json_of(self.folder), longest, self.config["vocab_size"], start)
 

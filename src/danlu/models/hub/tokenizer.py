@@ -1,7 +1,6 @@
 """The tokenizer of a Hugging Face checkpoint as the text of a tokenizer.json; older files are translated into one."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +39,9 @@ def tokenizer_json_of(folder: Path) -> str:
     raise DanluError("hub.no_tokenizer", folder=str(folder))
 
 
-def longest_text(folder: Path) -> float:
-    """Tokens that tokenizer_config.json says the model takes; infinity where it says nothing."""
-    return _settings(folder).get("model_max_length") or math.inf
+def longest_text(folder: Path) -> int | None:
+    """Tokens that tokenizer_config.json says the model takes; None where it says nothing."""
+    return _settings(folder).get("model_max_length")
 
 
 def tokenizer_settings(tokenizer_json: str, max_length: int) -> dict[str, Any]:
