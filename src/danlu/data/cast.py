@@ -18,6 +18,7 @@ MISSING = frozenset(
 TRUE = ("true", "yes", "y", "t", "1", "on", "是", "真", "对")
 FALSE = ("false", "no", "n", "f", "0", "off", "否", "假", "错")
 _BOOLEANS = {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}
+REFERENCES = "references"  # format of a text that is to be written: a list of texts, each of which is right
 VERBATIM = "verbatim"  # format of a category whose values may be words that mean missing elsewhere
 
 _FLOAT = pl.Float64()
@@ -175,10 +176,19 @@ def category(series: pl.Series, missing: tuple[str, ...], verbatim: bool = False
 
 
 def _text(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
+    if column.format == REFERENCES:
+        return _right_texts(series)
     if isinstance(series.dtype, pl.List):
         return series.cast(pl.List(pl.String)).list.join(" ")
     texts = series.cast(pl.String)
     return texts.set(texts == "", None) if (texts == "").any() else texts
+
+
+def _right_texts(series: pl.Series) -> pl.Series:
+    """Lists of texts, of which each is right; null where there is none."""
+    lists = series if isinstance(series.dtype, pl.List) else series.cast(pl.String).reshape((-1, 1)).arr.to_list()
+    present = lists.cast(pl.List(pl.String)).list.drop_nulls().list.eval(pl.element().filter(pl.element() != ""))
+    return present.set(present.list.len() == 0, None)
 
 
 def _date(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:

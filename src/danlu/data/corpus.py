@@ -207,7 +207,7 @@ def _fitted(
     kind, why = (config.tokenizer, []) if config.tokenizer else _chosen_kind(texts)
     if progress:
         progress(Note("corpus.training_tokenizer"), 0, 0)
-    tokenizer = _trained(kind, texts, config.vocab_size)
+    tokenizer = trained_tokenizer(kind, texts, config.vocab_size)
     if config.lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
     size = tokenizer.get_vocab_size()
@@ -242,7 +242,8 @@ def _context(tokens: int) -> int:
     return max(16, min(_CONTEXT, 2 ** int(math.log2(max(tokens / _ROWS, 1)))))
 
 
-def _trained(kind: Kind, texts: Sequence[str], size: int | None) -> Tokenizer:
+def trained_tokenizer(kind: Kind, texts: Sequence[str], size: int | None) -> Tokenizer:
+    """A tokenizer that loses nothing of a text, its first tokens being SPECIAL; DanluError for too few tokens."""
     if kind in _PIECES:
         return _of_pieces(kind, texts, size or _MOST[kind])
     smallest = 256 * (2 if kind == "wordpiece" else 1) + len(SPECIAL)
