@@ -16,7 +16,7 @@ Labels = npt.NDArray[np.int32]  # of rows: those with equal labels belong togeth
 
 def input_names(examples: Examples, targets: Sequence[str]) -> list[str]:
     """The columns that a model may look at, in file order."""
-    columns = [c for c in examples.columns.values() if c.kind not in ("ignore", "labels", "entities")]
+    columns = [c for c in examples.columns.values() if c.kind not in ("ignore", "labels", "entities", "answers")]
     return [column.name for column in columns if column.name not in targets]
 
 

@@ -31,7 +31,7 @@ def fitted(
     limit = config.max_bad_rows * frame.height
     settled = _finite_numbers(frame) if missing_numbers(config.missing).is_empty() else set()
     for name, column in columns.items():
-        if column.kind in ("ignore", "entities") or (column.kind == "number" and name in settled):
+        if column.kind in ("ignore", "entities", "answers") or (column.kind == "number" and name in settled):
             continue
         series = frame[name]
         cast = values(series, column, config.missing)

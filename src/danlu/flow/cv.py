@@ -22,7 +22,7 @@ from danlu.words import Note
 def cross_validated(recipe: Recipe, material: Material) -> Generator[Event, None, dict[str, Any]]:
     """The `cv` section of the report: metrics of `recipe.evaluate.cv` folds of the rows that were divided."""
     assert recipe.evaluate.cv
-    split, count, measured = recipe.data.split, recipe.evaluate.cv, []
+    split, count, measured = material.data.split, recipe.evaluate.cv, []
     for number, part in enumerate(fold_materials(recipe, material, count)):
         yield Doing(Note("flow.fold", fold=number + 1, folds=count), number, count)
         outcomes = fold_predictor(recipe, part).outcomes(part.test)
@@ -34,7 +34,7 @@ def cross_validated(recipe: Recipe, material: Material) -> Generator[Event, None
 
 def fold_materials(recipe: Recipe, material: Material, count: int) -> Iterator[Material]:
     """The material of each fold: every row is in one test."""
-    whole, split = material.whole, recipe.data.split
+    whole, split = material.whole, material.data.split
     stratify = stratified_on(material.task, material.targets, whole, recipe.data)
     for parts in folds(whole, material.targets, split, count, recipe.seed, stratify):
         train, validation, test = (whole.take(rows) for rows in (parts.train, parts.validation, parts.test))

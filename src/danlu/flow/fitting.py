@@ -1,8 +1,12 @@
 """Fitting: a prepared model into the loop, and out of it as a calibrated predictor."""
 
+from dataclasses import replace
+
 from danlu.data.loader import Loader
+from danlu.data.passages import Passages
 from danlu.evaluation.calibrate import fit_temperature
 from danlu.evaluation.judge import CHANCES
+from danlu.evaluation.question_answering import thresholded
 from danlu.flow.material import Material
 from danlu.flow.prepare import Prepared
 from danlu.predictor import Predictor
@@ -37,6 +41,8 @@ def calibrated_predictor(recipe: Recipe, material: Material, prepared: Prepared)
         columns=material.whole.columns,
         data=material.data,
     )
+    if recipe.evaluate.calibrate and isinstance(predictor.codec.reading, Passages):
+        return replace(predictor, codec=thresholded(predictor.codec, predictor.module, material.validation))
     kinds = {target.kind for target in prepared.codec.targets.values()}
     if not recipe.evaluate.calibrate or not kinds & {*CHANCES} or not len(prepared.validation):
         return predictor

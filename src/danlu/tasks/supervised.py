@@ -124,7 +124,7 @@ def metrics_of(targets: Mapping[str, Target]) -> tuple[str, ...]:
     )
 
 
-LOWER_IS_BETTER = {"loss": True, "rmse": True, "accuracy": False, "f1": False}
+LOWER_IS_BETTER = {"loss": True, "rmse": True, "accuracy": False, "f1": False, "exact_match": False}
 
 
 def finished(scores: Mapping[str, tuple[float, float]]) -> dict[str, float]:

@@ -175,12 +175,13 @@ def _precision(asked: str, suited: str, pays: bool) -> str:
 
 
 def _metric(wanted: str | None, metrics: tuple[str, ...], validation_rows: int) -> str:
-    """F1 of entities; accuracy where there are rows enough to tell it finely; else the loss.
+    """F1 of entities, exact matches of answers; accuracy where there are rows enough to tell it finely; else the loss.
 
     DanluError for an unknown one.
     """
     fine = "accuracy" in metrics and validation_rows >= 1000
-    metric = wanted or ("f1" if "f1" in metrics and validation_rows else "accuracy" if fine else "loss")
+    best = next((name for name in ("f1", "exact_match") if name in metrics and validation_rows), None)
+    metric = wanted or best or ("accuracy" if fine else "loss")
     if metric not in metrics:
         raise DanluError("train.unknown_metric", metric=metric, valid=", ".join(metrics))
     return metric

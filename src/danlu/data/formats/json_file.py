@@ -1,4 +1,4 @@
-"""JSON: a list of records, a dict of columns, or either of them under "data"."""
+"""JSON: a list of records, a dict of columns, or either of them under "data"; also SQuAD's articles of questions."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from danlu.data.formats import json_lines
+from danlu.data.formats import json_lines, squad
 from danlu.data.formats.encoding import detected_encoding
 from danlu.data.formats.records import frame_of_columns, frame_of_records
 from danlu.data.formats.table import Ask, Source, Table, numbered
@@ -32,6 +32,8 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
 
 
 def _frame(content: Any, source: Source) -> pl.DataFrame:
+    if squad.is_squad(content):
+        return squad.questions(content, source.name)
     if isinstance(content, dict) and isinstance(content.get("data"), list | dict):
         content = content["data"]
     if isinstance(content, list) and content and all(isinstance(record, dict) for record in content):
