@@ -20,6 +20,9 @@ from danlu.data.codec import Codec
 from danlu.data.corpus import Documents
 from danlu.data.examples import ROW, Column, Examples
 from danlu.data.loader import evaluation_batches
+from danlu.data.masking import Masking
+from danlu.data.pairs import Pairs
+from danlu.data.passages import Passages
 from danlu.data.read import examples_of, read, stream
 from danlu.data.split import labelled
 from danlu.data.store import Store
@@ -46,13 +49,14 @@ ROWS_AT_ONCE = 1024
 class SavedModel(Frozen):
     """What model/config.json holds under "danlu", beside the model's config in the Hugging Face layout, if it has one.
 
-    `hub`: whether the weights have that layout's names.
+    `hub`: whether the weights have that layout's names. `threshold`: that of `danlu.data.passages`, where it is chosen.
     """
 
     family: str
     fields: dict[str, Any]
     task: str
     temperatures: dict[str, Annotated[float, Field(gt=0)]]
+    threshold: float | None = None
     hub: bool = False
 
     @classmethod
@@ -86,6 +90,8 @@ class Predictor:
             codec = Codec.from_json(
                 run.read("codec"), tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None
             )
+        if isinstance(codec.reading, Passages):
+            codec = replace(codec, reading=replace(codec.reading, threshold=saved.threshold))
         with as_written(run.model / "model.safetensors"):
             module, config = models.build(saved.family, saved.fields, codec.shapes)
             weights = load_file(run.model / "model.safetensors")
@@ -126,6 +132,7 @@ class Predictor:
             fields=config.model_dump(mode="json"),
             task=self.task.name,
             temperatures=dict(self.temperatures),
+            threshold=reading.threshold if isinstance(reading := self.codec.reading, Passages) else None,
             hub=bool(theirs),
         )
         if theirs and self.codec.tokenizer_json:
@@ -310,6 +317,8 @@ class Predictor:
         return {f"prediction{suffix}": chosen} | chances
 
     def _writer(self) -> Writer:
+        if isinstance(self.codec.reading, Pairs):
+            raise DanluError("predict.answers_texts", task=self.task.name)
         if not isinstance(self.codec.reading, Documents):
             raise DanluError("predict.no_writer", task=self.task.name)
         return writer(self.module, self.codec.reading)
@@ -321,7 +330,7 @@ class Predictor:
 
 def _as_in_training(data: DataConfig, codec: Codec) -> DataConfig:
     """The settings by which further files are read, with what a document of plain text was in training."""
-    if not isinstance(codec.reading, Documents):
+    if not isinstance(codec.reading, Documents | Masking):
         return data
     return data.model_copy(update={"documents": codec.reading.unit})
 

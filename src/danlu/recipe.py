@@ -18,7 +18,7 @@ from danlu.errors import DanluError
 from danlu.words import Note
 
 ColumnKind = Literal[
-    "number", "category", "boolean", "date", "text", "image", "sequence", "labels", "entities", "ignore"
+    "number", "category", "boolean", "date", "text", "image", "sequence", "labels", "entities", "answers", "ignore"
 ]
 
 
@@ -86,8 +86,18 @@ class TextConfig(Frozen):
         None, ge=1, description="tokens per text, chosen so that nearly all fit; of text-generation: tokens in view"
     )
     over_long: Literal["cut", "refuse"] = Field("cut", description="what to do with a longer text; cut is counted")
+    stride: int | None = Field(
+        None, ge=0, description="of question-answering: tokens that neighbouring windows of a long context share"
+    )
+    max_answer: int | None = Field(
+        None, ge=1, description="of question-answering: tokens of the longest answer; 30, more where training has longer"
+    )
     lowercase: bool | None = Field(
         None, description="whether capitals count as small letters; yes, but for text-generation and entities"
+    )
+    whole_word: bool = Field(False, description="of fill-mask: all tokens of a word are hidden together")
+    next_sentence: bool = Field(
+        False, description="of fill-mask: also learn whether one part of a text follows another"
     )
 
 

@@ -7,13 +7,16 @@ from typing import Annotated, Any, TypeVar
 
 import polars as pl
 import torch
-from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter
 from torch import Tensor
 
 from danlu.data.corpus import Documents
 from danlu.data.examples import Column, Examples
 from danlu.data.images import Images, fit_images
+from danlu.data.masking import Masking
 from danlu.data.ngrams import Terms, fit_terms
+from danlu.data.pairs import Pairs
+from danlu.data.passages import Passages
 from danlu.data.sequences import Sequences, fit_sequences
 from danlu.data.store import Dense, Feed, Modality, Shapes, Store
 from danlu.data.tabular import Category, Numbers, fit_category, fit_numbers
@@ -44,9 +47,10 @@ INPUTS: Mapping[ColumnKind, tuple[str, ...]] = {
     "sequence": ("sequence",),
     "labels": (),
     "entities": (),
+    "answers": (),
 }
 _WITH_TOKENIZER = ("tokens", "reading")  # parts whose tokenizer is a file of its own
-AnyReading = Annotated[Documents | Tagging, Field(discriminator="reads")]
+AnyReading = Annotated[Documents | Pairs | Tagging | Passages | Masking, Field(discriminator="reads")]
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Codec:
 
     `unused` says of every other column why it is not read; `notes` says what was fitted.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # what is saved and not known would change the tensors in silence
 
     targets: dict[str, Target]
     inputs: dict[str, ColumnKind]

@@ -27,13 +27,13 @@ def is_plain_text(config: DataConfig) -> bool:
     return all(_is_plain(source) for name in config.files for source in sources_of(name))
 
 
-def with_documents(config: DataConfig) -> tuple[DataConfig, list[Note]]:
+def with_documents(config: DataConfig, task: str) -> tuple[DataConfig, list[Note]]:
     """The settings with what a row of plain text files is, and why.
 
     Raises DanluError where there are targets, or where `data.documents` is set and no file is plain text.
     """
     if config.target:
-        raise DanluError("corpus.target", columns=", ".join(config.target))
+        raise DanluError("corpus.target", task=task, columns=", ".join(config.target))
     sources = [source for name in config.files for source in sources_of(name)]
     plain = [source for source in sources if source.format in ("lines", "texts")]
     if not plain:

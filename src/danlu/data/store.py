@@ -27,6 +27,7 @@ class Shapes:
                 with documents (B, T) int64, the document of each position, where a row holds several
     answer      (B, U) int64 below `tokens`, U at most `answers`: what a decoder is given, beginning with the token that
                 stands before every answer, 0 pads; with answer_length (B,) int64
+    told        (B, T) bool: the positions whose hidden tokens are asked for; with told_length (B,) int64
     segments    (B, T) int64 below `segments`: which text of a pair a token is of; with segments_length (B,) int64
     terms       (N,) int64 below `terms`, with terms_weight (N,) float32 and terms_offset (B,) int64: the weighted
                 bag of n-grams of each row, as `nn.EmbeddingBag` takes it
@@ -48,6 +49,8 @@ class Shapes:
     sequence: int = 0
     max_steps: int = 0
     per_token: bool = False  # every head answers each token, (B, T, size), and not each row
+    spans: bool = False  # the head scores each token as the first and as the last of an answer: (B, T, 2)
+    next_sentence: bool = False  # beside hidden tokens, whether the second text of a pair follows the first
     heads: Mapping[str, int] | None = None  # target name → number of outputs; None: the model tells next tokens
 
 
@@ -95,7 +98,7 @@ class Dense:
 class Ragged:
     """Rows of unequal length: row i is values[offsets[i]:offsets[i + 1]]; padded to the batch's longest."""
 
-    values: Tensor  # (total, ...)
+    values: Tensor  # (total, ...); int32 is given as int64
     offsets: Tensor  # (N + 1,) int64
     padding: int = 0
 
@@ -121,6 +124,7 @@ class Ragged:
             }
         values = self.values[place]
         values = values.masked_fill(~inside.view(*inside.shape, *[1] * (values.ndim - 2)), self.padding)
+        values = values.long() if values.dtype == torch.int32 else values
         return {name: values, f"{name}_length": length}
 
 

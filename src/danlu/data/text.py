@@ -12,7 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from tokenizers import Encoding, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Encoding,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 from danlu.data.store import Ragged
 from danlu.data.tally import Rows
@@ -28,6 +39,8 @@ TokenIds = npt.NDArray[np.int64]
 
 PAD, UNKNOWN, SEPARATOR = 0, 1, 2
 SPECIAL = ["[PAD]", "[UNK]", "[SEP]"]
+# of encoders that read a text between marks; a mask takes the place of the space before it too
+MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", AddedToken("[MASK]", lstrip=True, normalized=False, special=True)]
 
 # One token per character of scripts that put no space between words, else runs of letters and digits.
 _IDEOGRAPHS = r"\p{Han}\p{Hiragana}\p{Katakana}"
@@ -42,7 +55,7 @@ _MODELS: dict[TokenKind, Callable[[], Any]] = {
     "wordpiece": lambda: models.WordPiece(unk_token=SPECIAL[UNKNOWN]),
     "unigram": models.Unigram,
 }
-_SMALLEST_BPE = 256 + len(SPECIAL)
+_BYTES = 256
 _SAMPLE = 2000  # texts that are looked at to choose
 _LENGTHS = 10_000  # texts whose length is looked at, where longer ones may be cut
 _CHUNK = 10_000  # texts between two signs of progress
@@ -55,6 +68,7 @@ class Checkpoint:
     tokenizer_json: str
     max_length: int
     size: int  # tokens that have a vector, which may be more than the tokenizer knows
+    start: int | None = None  # the token that stands before every answer of an encoder-decoder
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ def fit_tokens(
     """The tokenizer trained on the texts, and what was chosen and why."""
     texts = [texts_of(frame[name], name) for name in columns]
     kind, why = (config.tokenizer, None) if config.tokenizer else chosen_kind(texts)
-    tokenizer = _trained(kind, texts, config)
+    tokenizer = trained_tokenizer(kind, texts, config)
     every = 1 if config.over_long == "refuse" else max(1, len(texts[0]) // _LENGTHS)
     _, lengths = _token_ids(tokenizer, [column[::every] for column in texts], progress)
     longest = config.max_length or _max_length(kind, lengths, config.over_long)
@@ -150,8 +164,7 @@ def given_tokens(
 
     Raises DanluError where the recipe asks for another tokenizer.
     """
-    if asked := {"tokenizer", "vocab_size", "lowercase"} & config.model_fields_set:
-        raise DanluError("codec.tokenizer_given", setting=min(asked))
+    checkpoint_only(config)
     tokenizer = Tokenizer.from_str(checkpoint.tokenizer_json)
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -169,6 +182,33 @@ def given_tokens(
     return tokens, [
         Note("codec.tokens_pretrained", column=", ".join(columns), size=checkpoint.size, longest=longest, cut=cut)
     ]
+
+
+def trained_tokenizer(
+    kind: TokenKind, texts: Sequence[list[str]], config: TextConfig, marked: bool = False
+) -> Tokenizer:
+    """A tokenizer trained on the texts of the columns; `marked` puts [CLS] before a text and [SEP] behind it."""
+    size = config.vocab_size or _VOCAB_SIZE[kind]
+    special: list[Any] = MARKS if marked else SPECIAL
+    if kind == "bpe" and size < _BYTES + len(special):
+        raise DanluError("codec.vocab_too_small", got=size, needed=_BYTES + len(special))
+    tokenizer = _untrained(kind, config.lowercase is not False)
+    tokenizer.encode_special_tokens = True
+    trainer = _trainer(kind, {"vocab_size": size, "special_tokens": special, "show_progress": False})
+    tokenizer.train_from_iterator((text for column in texts for text in column), trainer)
+    if marked:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[(mark, tokenizer.token_to_id(mark)) for mark in ("[CLS]", "[SEP]")],
+        )
+    return tokenizer
+
+
+def checkpoint_only(config: TextConfig) -> None:
+    """DanluError where the recipe asks for another tokenizer than the checkpoint's."""
+    if asked := {"tokenizer", "vocab_size", "lowercase"} & config.model_fields_set:
+        raise DanluError("codec.tokenizer_given", setting=min(asked))
 
 
 def texts_of(series: pl.Series, name: str) -> list[str]:
@@ -205,17 +245,6 @@ def _share_of_words_seen_once(texts: Sequence[str]) -> float:
     sample = texts[:: max(1, len(texts) // (10 * _SAMPLE))]
     counts = Counter(word for text in sample for word in re.findall(r"\w+", text.lower()))
     return sum(count == 1 for count in counts.values()) / max(sum(counts.values()), 1)
-
-
-def _trained(kind: TokenKind, texts: Sequence[list[str]], config: TextConfig) -> Tokenizer:
-    size = config.vocab_size or _VOCAB_SIZE[kind]
-    if kind == "bpe" and size < _SMALLEST_BPE:
-        raise DanluError("codec.vocab_too_small", got=size, needed=_SMALLEST_BPE)
-    tokenizer = _untrained(kind, config.lowercase is not False)
-    tokenizer.encode_special_tokens = True
-    trainer = _trainer(kind, {"vocab_size": size, "special_tokens": SPECIAL, "show_progress": False})
-    tokenizer.train_from_iterator((text for column in texts for text in column), trainer)
-    return tokenizer
 
 
 def _trainer(kind: TokenKind, settings: dict[str, Any]) -> Any:

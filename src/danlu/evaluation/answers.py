@@ -9,7 +9,7 @@ from torch import nn
 from danlu.data.codec import Codec
 from danlu.data.examples import Examples
 from danlu.data.tally import Tally
-from danlu.evaluation import entities, language
+from danlu.evaluation import entities, fill_mask, language, question_answering, text_to_text
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 
@@ -52,4 +52,7 @@ class Answering(Protocol):
 ANSWERS: Mapping[str, Answering] = {  # by what the codec's reading `reads`
     "documents": language.answered,
     "words": entities.answered,
+    "masked": fill_mask.answered,
+    "passages": question_answering.answered,
+    "pairs": text_to_text.answered,
 }

@@ -20,7 +20,10 @@ PIPELINE_TAGS = (
     "text-classification",
     "image-classification",
     "text-generation",
+    "fill-mask",
     "token-classification",
+    "translation",
+    "summarization",
 )
 NAMED = 20  # columns or classes that are listed by name
 GENERATING = """```python
@@ -28,6 +31,12 @@ import danlu
 
 model = danlu.load(".")  # the folder of this file
 print(model.generate("Once"))
+```"""
+FILLING = """```python
+import danlu
+
+model = danlu.load(".")  # the folder of this file
+print(model.predict("The [MASK] of it.")["tokens"][0])
 ```"""
 LOADING = """```python
 import danlu
@@ -84,8 +93,14 @@ def _use(report: Report, voice: Voice) -> list[str]:
     for target in report["targets"]:
         if target["kind"] == "text":
             return [_plain(voice.say("card_continues")), GENERATING]
+        if target["kind"] == "masked":
+            return [_plain(voice.say("card_fills")), FILLING]
         if target["kind"] == "entities":
             said.append(voice.say("card_finds", classes=_listed(target["classes"], voice)))
+        elif target["kind"] in ("translation", "summary"):
+            said.append(voice.say(f"card_{target['kind']}", name=target["name"]))
+        elif target["kind"] == "answers":
+            said.append(voice.say("card_answers"))
         elif target["kind"] == "number":
             said.append(voice.say("card_predicts_number", name=target["name"]))
         else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from danlu.evaluation import overlap
 from danlu.evaluation.outcome import Outcome
 
 Values = dict[str, np.ndarray]  # metric → (B,)
@@ -24,6 +25,10 @@ HEADLINE: Mapping[str, str] = {
     "number": "mae",
     "text": "bits_per_byte",
     "entities": "f1_micro",
+    "masked": "accuracy",
+    "answers": "f1",
+    "translation": "bleu",
+    "summary": "rouge_l",
 }  # what the verdict rests on
 MAIN: Mapping[str, tuple[str, ...]] = {  # what is shown first, in this order
     "class": (
@@ -33,7 +38,11 @@ MAIN: Mapping[str, tuple[str, ...]] = {  # what is shown first, in this order
     "labels": ("f1_micro", "f1_macro", "subset_accuracy", "roc_auc_macro", "pr_auc_macro", "log_loss", "ece"),
     "number": ("mae", "rmse", "r2", "median_absolute_error", "mape"),
     "entities": ("f1_micro", "precision_micro", "recall_micro", "f1_macro", "precision_macro", "recall_macro"),
+    "answers": ("f1", "exact_match", "f1_answerable", "exact_match_answerable", "no_answer_accuracy"),
     "text": ("bits_per_byte", "perplexity", "loss", "accuracy"),
+    "masked": ("accuracy", "top5_accuracy", "perplexity", "loss", "next_accuracy"),
+    "translation": ("bleu", "chrf", "rouge_l", "loss", "accuracy"),
+    "summary": ("rouge_l", "rouge_1", "rouge_2", "bleu", "chrf", "loss", "accuracy"),
 }
 BINS = 15
 
@@ -61,8 +70,14 @@ def statistics(outcome: Outcome) -> list[Statistic]:
         return [_label_decisions(outcome), _label_probabilities(outcome), _ranking(outcome)]
     if outcome.kind == "text":
         return [_text_costs(outcome)]
+    if outcome.kind == "masked":
+        return [_hidden_tokens(outcome)]
     if outcome.kind == "entities":
         return [_entities_found(outcome)]
+    if outcome.kind == "answers":
+        return [_answers_right(outcome)]
+    if outcome.kind in ("translation", "summary"):
+        return [_texts_written(outcome)]
     return [_number_errors(outcome), _median_error(outcome)]
 
 
@@ -312,6 +327,23 @@ def _text_costs(outcome: Outcome) -> Statistic:
     return Statistic(of)
 
 
+def _hidden_tokens(outcome: Outcome) -> Statistic:
+    """Cost per hidden token, and how often it is the likeliest or among the first; how often a pair is told right."""
+
+    def of(weights: np.ndarray) -> Values:
+        tokens, pairs = (weights @ outcome.truth).T
+        nats, right, among, pairs_right = (weights @ outcome.prediction).T
+        return {
+            "accuracy": _ratio(right, tokens),
+            "top5_accuracy": _ratio(among, tokens),
+            "perplexity": np.exp(_ratio(nats, tokens)),
+            "loss": _ratio(nats, tokens),
+            "next_accuracy": _ratio(pairs_right, pairs),
+        }
+
+    return Statistic(of)
+
+
 def _entities_found(outcome: Outcome) -> Statistic:
     """Of all entities, and as the mean over kinds that occur; one counts as found where span and kind are right."""
 
@@ -319,6 +351,38 @@ def _entities_found(outcome: Outcome) -> Statistic:
         hits, answered = (weights @ outcome.prediction[:, :, part] for part in (0, 1))
         counts = Counts(hits, answered, weights @ outcome.truth)
         return _averages(counts, counts.answered + counts.actual > 0)
+
+    return Statistic(of)
+
+
+def _texts_written(outcome: Outcome) -> Statistic:
+    """Likeness to the references, and what telling them costs per token, where the answers come of a model."""
+
+    def of(weights: np.ndarray) -> Values:
+        sums, tokens = weights @ outcome.prediction, (weights @ outcome.truth)[:, 0]
+        rouge = (sums[:, overlap.ROUGE] / weights.sum(1)[:, None]).T
+        likeness = {"bleu": overlap.bleu(sums[:, overlap.BLEU]), "chrf": overlap.chrf(sums[:, overlap.CHRF])}
+        named = dict(zip(("rouge_1", "rouge_2", "rouge_l"), rouge, strict=True))
+        nats, right = sums[:, overlap.ROUGE.stop :].T
+        return likeness | named | {"loss": nats / tokens, "accuracy": right / tokens}
+
+    return Statistic(of)
+
+
+def _answers_right(outcome: Outcome) -> Statistic:
+    """Exact match and F1 over all questions; where some have no answer, of either kind of question too."""
+    (exact, f1), answerable = outcome.prediction.T, outcome.truth
+
+    def of(weights: np.ndarray) -> Values:
+        rows, held = weights.sum(1), weights @ answerable
+        all_rows = {"exact_match": weights @ exact / rows, "f1": weights @ f1 / rows}
+        if answerable.all():
+            return all_rows
+        return all_rows | {
+            "exact_match_answerable": _ratio(weights @ (exact * answerable), held),
+            "f1_answerable": _ratio(weights @ (f1 * answerable), held),
+            "no_answer_accuracy": _ratio(weights @ (exact * (1 - answerable)), rows - held),
+        }
 
     return Statistic(of)
 

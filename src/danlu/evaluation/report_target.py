@@ -11,6 +11,7 @@ from danlu.evaluation.tables import folded, table
 from danlu.evaluation.verdict import calibration_note
 from danlu.evaluation.voice import Voice
 
+WRITTEN = ("translation", "summary")  # kinds of texts that are written
 Target = Mapping[str, Any]  # an entry of `targets` in report.json
 
 PAIRS = 10  # confused pairs that are listed
@@ -32,11 +33,19 @@ def target_sections(target: Target, voice: Voice) -> Iterator[tuple[str, list[Ma
     if not target["rows"]:
         return
     yield "results", [_comparison(target, voice), *_metrics(target, voice)]
+    if target["kind"] == "masked":
+        return
     if target["kind"] == "text":
         yield "samples", _samples(target, voice)
         return
     if target["kind"] == "number":
         yield "residuals", [_residuals(target, voice), *_mistakes(target, voice)]
+        return
+    if target["kind"] in WRITTEN:
+        yield "errors", _mistakes(target, voice)
+        return
+    if target["kind"] == "answers":
+        yield "errors", _mistakes(target, voice)
         return
     if target["kind"] == "entities":
         yield "errors", [*_per_class(target, voice), *_mistakes(target, voice)]
@@ -216,7 +225,7 @@ def _class_row(scores: Mapping[str, Any], voice: Voice) -> list[str]:
 
 
 def _mistakes(target: Target, voice: Voice) -> list[Markup]:
-    kind = "mistakes_number" if target["kind"] == "number" else "mistakes"
+    kind = {"number": "mistakes_number", **dict.fromkeys(WRITTEN, "mistakes_written")}.get(target["kind"], "mistakes")
     if not target["mistakes"]:
         return [tag("h3", voice.say(kind)), tag("p", voice.say("no_mistakes"))]
     pictures = all(any(i["kind"] == "image" for i in m["inputs"]) for m in target["mistakes"])
@@ -231,7 +240,8 @@ def _mistakes(target: Target, voice: Voice) -> list[Markup]:
 
 def _mistake(mistake: Mapping[str, Any], kind: str, voice: Voice) -> Markup:
     listed = {"labels": _labels_mistake, "entities": _labels_mistake}
-    says = {"class": _class_mistake, **listed, "number": _number_mistake}[kind]
+    written = dict.fromkeys(WRITTEN, _written_mistake)
+    says = {"class": _class_mistake, **listed, **written, "number": _number_mistake, "answers": _answer_mistake}[kind]
     special = [_input(i, voice) for i in mistake["inputs"] if i["kind"] != "value"]
     plain = [_input(i, voice) for i in mistake["inputs"] if i["kind"] == "value"]
     shown = tag("dl", *plain[:CELLS], class_="row") if plain else NOTHING
@@ -262,6 +272,17 @@ def _quiet(mistake: Mapping[str, Any], voice: Voice) -> Markup:
     return tag("small", voice.share(mistake["claimed"]))
 
 
+def _answer_mistake(mistake: Mapping[str, Any], voice: Voice) -> Markup:
+    said, true = (mistake[part] or voice.say("no_answer") for part in ("answer", "truth"))
+    wrong = tag("b", said, class_="wrong")
+    return tag(
+        "p",
+        tag("span", voice.say("said"), " ", wrong, " ", _quiet(mistake, voice)),
+        tag("span", voice.say("is"), " ", tag("b", true)),
+        class_="answer",
+    )
+
+
 def _labels_mistake(mistake: Mapping[str, Any], voice: Voice) -> Markup:
     lines = [
         tag("span", voice.say(part), " ", tag("b", ", ".join(mistake[key]), class_=style))
@@ -280,6 +301,12 @@ def _number_mistake(mistake: Mapping[str, Any], voice: Voice) -> Markup:
         tag("span", voice.say("is"), " ", tag("b", number(mistake["truth"])), " ", tag("small", far)),
         class_="answer",
     )
+
+
+def _written_mistake(mistake: Mapping[str, Any], voice: Voice) -> Markup:
+    wrong = tag("span", voice.say("said"), " ", tag("b", mistake["answer"], class_="wrong"))
+    right = [tag("span", voice.say("is"), " ", tag("b", reference)) for reference in mistake["truth"]]
+    return tag("p", wrong, *right, class_="answer")
 
 
 def _input(cell: Mapping[str, Any], voice: Voice) -> Markup:

@@ -1,6 +1,6 @@
 """What the numbers of one target mean, in sentences that a layman understands. Computes nothing but comparisons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from danlu.evaluation.metrics import HEADLINE, class_counts
@@ -8,6 +8,7 @@ from danlu.evaluation.numerals import number, percent
 from danlu.evaluation.outcome import Outcome
 from danlu.words import Note
 
+SAID: Mapping[str, Callable[[float], str]] = {"number": number, "text": number, "translation": "{:.1f}".format}
 Standing = Literal["ahead", "level", "behind"]
 
 COMMON = 0.75  # share of one class of two beyond which accuracy alone says little
@@ -40,7 +41,7 @@ def calibration_note(calibration: Mapping[str, Any]) -> Note:
 
 def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]]) -> Note:
     metrics, name = measured["metrics"], HEADLINE[outcome.kind]
-    said = number if outcome.kind in ("number", "text") else percent
+    said = SAID.get(outcome.kind, percent)
     fields: dict[str, Any] = {
         "rows": f"{len(outcome):,}",
         "value": said(metrics[name]),
@@ -52,6 +53,15 @@ def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence
     if outcome.kind == "text":
         size, tokens = outcome.truth[:, 1].sum(), outcome.truth[:, 0].sum()
         fields |= {"bytes": f"{size:,.0f}", "tokens": f"{tokens:,.0f}", "perplexity": number(metrics["perplexity"])}
+    if outcome.kind == "masked":
+        tokens = f"{outcome.truth[:, 0].sum():,.0f}"
+        fields |= {"tokens": tokens, "among": percent(metrics["top5_accuracy"])}
+    if outcome.kind == "translation":
+        fields |= {"chrf": said(metrics["chrf"])}
+    if outcome.kind == "summary":
+        fields |= {name: percent(metrics[name]) for name in ("rouge_1", "rouge_2")}
+    if outcome.kind == "answers":
+        fields |= {"exact": percent(metrics["exact_match"])}
     if outcome.kind == "number" and metrics.get("r2", -1) > 0:
         return Note("evaluate.headline_number_r2", **fields, r2=percent(metrics["r2"]))
     return Note(f"evaluate.headline_{outcome.kind}", **fields)

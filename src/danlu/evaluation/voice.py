@@ -9,8 +9,12 @@ from danlu.words import Language, Note, sentences
 
 PERCENT = frozenset(
     {"accuracy", "balanced_accuracy", "subset_accuracy", "ece", "mape", "hamming_loss"}
+    | {"top5_accuracy", "next_accuracy"}
+    | {"rouge_1", "rouge_2", "rouge_l"}
+    | {"f1", "exact_match", "f1_answerable", "exact_match_answerable", "no_answer_accuracy"}
     | {f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("micro", "macro", "weighted")}
 )
+OF_A_HUNDRED = frozenset({"bleu", "chrf"})
 IN_THE_TARGETS_UNIT = frozenset({"mae", "rmse", "median_absolute_error"})
 
 
@@ -46,9 +50,11 @@ class Voice:
         return self.say("percent", value=percent(value))
 
     def value(self, metric: str, value: float) -> str:
-        """The metric's value: per cent, four digits of the target's unit, or three decimals."""
+        """The metric's value: per cent, points of a hundred, four digits of the target's unit, or three decimals."""
         if metric in PERCENT:
             return self.share(value)
+        if metric in OF_A_HUNDRED:
+            return f"{value:.1f}"
         return number(value) if metric in IN_THE_TARGETS_UNIT else f"{value:.3f}"
 
     def between(self, metric: str, bounds: Sequence[float]) -> str:

@@ -8,6 +8,7 @@ from danlu.data.checks import Finding, check
 from danlu.data.documents import are_few, cut_in_parts, is_plain_text, of_documents, with_documents
 from danlu.data.examples import Examples
 from danlu.data.kinds import infer_target, infer_task
+from danlu.data.question_rows import kept_together
 from danlu.data.read import given_splits, read
 from danlu.data.split import drop_duplicates, labelled, split, without_overlap
 from danlu.errors import DanluError
@@ -50,12 +51,14 @@ def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, N
     recipe = recipe.model_copy(update={"data": given_splits(recipe.data)})
     wanted, notes = _wanted_before_reading(recipe)
     if wanted and wanted.goal is None:
-        data, why = with_documents(recipe.data)
+        data, why = with_documents(recipe.data, wanted.name)
         recipe, notes = recipe.model_copy(update={"data": data}), [*notes, *why]
     if rows is None:
         rows = yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task))
     task, targets, examples, why = _purpose(wanted, rows, recipe.data)
     notes += why
+    _refuse_idle_text(task, recipe.data)
+    recipe = recipe.model_copy(update={"data": kept_together(recipe.data, examples.columns)})
     material = yield from during(lambda progress: _divided(recipe, task, targets, examples, notes, progress))
     for note in material.notes:
         yield Told(note)
@@ -94,6 +97,16 @@ def _refuse_other_inputs(task: Task, targets: tuple[str, ...], examples: Example
         kind = Note(f"codec.kind_{task.modality}")
         names = ", ".join(column.name for column in inputs) or "–"
         raise DanluError("flow.no_such_input", task=task.name, kind=kind, wanted=task.modality, names=names)
+
+
+def _refuse_idle_text(task: Task, data: DataConfig) -> None:
+    """DanluError for a setting of questions and contexts, or of hidden tokens, where there are none."""
+    for setting in ("stride", "max_answer"):
+        if task.modality != "passages" and getattr(data.text, setting) is not None:
+            raise DanluError("qa.only_here", setting=setting, task=task.name)
+    for setting in ("whole_word", "next_sentence"):
+        if task.modality != "masked" and getattr(data.text, setting):
+            raise DanluError("masking.other_task", setting=setting, task=task.name)
 
 
 def _divided(
@@ -155,7 +168,7 @@ def _given(
     rows = read(data, files, examples.columns, progress)
     if not set(targets) <= set(rows.frame.columns):  # as a contest's test.csv, which is there to be predicted
         return None, [Note("flow.unlabelled_file", files=", ".join(files), targets=", ".join(targets))]
-    marked = [rows.columns[name].reason for name in targets if rows.columns[name].kind == "entities"]
+    marked = [rows.columns[name].reason for name in targets if rows.columns[name].kind in ("entities", "answers")]
     rows, unlabelled = labelled(rows, targets)
     said = [Note("entities.given", files=", ".join(files), reason=reason) for reason in marked]
     return rows, [*said, *([unlabelled] if unlabelled else [])]

@@ -12,6 +12,7 @@ from danlu import models
 from danlu.data.augment import augment, suitable_augmentation
 from danlu.data.codec import Codec
 from danlu.data.loader import Loader
+from danlu.data.masking import Masking
 from danlu.data.store import Batch, Store
 from danlu.data.tally import Tally
 from danlu.errors import DanluError
@@ -179,10 +180,13 @@ def _within_time(asked: TrainConfig, began: float) -> TrainConfig:
 def _augmentation(codec: Codec, store: Store, plan: Plan, asked: bool | None) -> tuple[Augment | None, list[Note]]:
     """The change of a batch's images that suits the training images; None where there are none, or none is wanted.
 
-    Raises DanluError where it was `asked` for and there are none.
+    Of texts with hidden tokens, others are hidden in each batch. Raises DanluError where it was `asked` for and there
+    are no images.
     """
     if asked and "image" not in store.feeds:
         raise DanluError("train.no_images")
+    if isinstance(codec.reading, Masking):
+        return codec.reading.redrawn, []
     if not plan.augment or "image" not in store.feeds:
         return None, []
     name, target = next(iter(codec.targets.items()))

@@ -4,7 +4,7 @@ All three put the norms after the sums and learn their positions; BERT tells seg
 from behind the padding token, DistilBERT has no segments and another head.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -90,10 +90,27 @@ class Tagger(nn.Module):
         return self.tags(self.dropout(hidden_states(self.trunk, inputs)))
 
 
-class MaskedLM(nn.Module):
-    """Inputs → {"logits": (B, T, tokens)}: scores of the token at each position; the token vectors are its matrix."""
+class Reader(nn.Module):
+    """Inputs → {head: (B, T, 2)}: scores of each token as the first and as the last of an answer."""
 
-    def __init__(self, config: Config, tokens: int) -> None:
+    def __init__(self, config: Config, shapes: Shapes) -> None:
+        super().__init__()
+        assert shapes.heads
+        self.trunk = Trunk(shapes.tokens, config)
+        self.ends = Heads(config.width, shapes.heads)
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self.ends(hidden_states(self.trunk, inputs))
+
+
+class MaskedLM(nn.Module):
+    """Inputs → {"logits": (B, T, tokens)}: scores of the token at each position; the token vectors are its matrix.
+
+    Of inputs that say which positions are `told`, (n, tokens): theirs alone, which costs a fraction. With
+    `next_sentence` also {"next": (B, 2)}: whether the second text follows the first, from the first token's vector.
+    """
+
+    def __init__(self, config: Config, tokens: int, next_sentence: bool = False) -> None:
         super().__init__()
         self.trunk = Trunk(tokens, config)
         self.dense = nn.Linear(config.width, config.width)
@@ -102,10 +119,19 @@ class MaskedLM(nn.Module):
         self.activation = MLP_ACTIVATIONS[config.activation]
         self.norm = norm_of(config)
         self.bias = nn.Parameter(torch.zeros(tokens))
+        self.next_sentence = next_sentence
+        if next_sentence:
+            self.pool, self.next = nn.Linear(config.width, config.width), nn.Linear(config.width, 2)
+            for linear in (self.pool, self.next):
+                nn.init.normal_(linear.weight, std=0.02)
+                nn.init.zeros_(linear.bias)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        x = self.norm(self.activation(self.dense(hidden_states(self.trunk, inputs))))
-        return {"logits": F.linear(x, self.trunk.embedding.tokens.weight, self.bias)}
+        x = hidden_states(self.trunk, inputs)
+        outputs = {"next": self.next(torch.tanh(self.pool(x[:, 0])))} if self.next_sentence else {}
+        x = x[inputs["told"]] if "told" in inputs else x
+        x = self.norm(self.activation(self.dense(x)))
+        return outputs | {"logits": F.linear(x, self.trunk.embedding.tokens.weight, self.bias)}
 
 
 def hidden_states(trunk: Trunk, inputs: dict[str, Tensor]) -> Tensor:
@@ -119,21 +145,36 @@ def hidden_states(trunk: Trunk, inputs: dict[str, Tensor]) -> Tensor:
     )
 
 
-def _build(config: Config, shapes: Shapes) -> Classifier | Tagger | MaskedLM:
+def _build(config: Config, shapes: Shapes) -> Classifier | Tagger | Reader | MaskedLM:
     if config.positions == "learned" and shapes.max_tokens > config.max_length:
         raise DanluError("models.too_long", longest=shapes.max_tokens, max_length=config.max_length)
+    if 1 < config.segments < shapes.segments:
+        raise DanluError("models.few_segments", segments=config.segments, needed=shapes.segments)
+    if shapes.spans:
+        return Reader(config, shapes)
     if shapes.per_token:
         return Tagger(config, shapes)
-    return Classifier(config, shapes) if shapes.heads else MaskedLM(config, shapes.tokens)
+    if shapes.next_sentence and config.segments < 2:
+        raise DanluError("masking.no_segments")
+    return Classifier(config, shapes) if shapes.heads else MaskedLM(config, shapes.tokens, shapes.next_sentence)
 
 
 def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
-    """A size that learns from thousands of texts without knowing them by heart."""
+    """A size that learns from thousands of texts without knowing them by heart; twice as deep for hidden tokens."""
     size = {"width": 256, "depth": 4} if rows >= 100_000 else {"width": 128, "depth": 2}
+    if not shapes.heads:
+        size |= {"depth": 2 * size["depth"]}
     return size | {"heads": 4, "max_length": max(shapes.max_tokens, 1)}
 
 
+def _fields_with_segments(shapes: Shapes, rows: int) -> dict[str, Any]:
+    """Questions and contexts have more kinds of segments than the texts of a pair."""
+    return _fields(shapes, rows) | ({"segments": shapes.segments} if shapes.spans else {})
+
+
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
+    if not shapes.heads:
+        return _pretraining(rows)
     return {
         "optimizer": "adamw",
         "batch_size": power_of_two(rows / 100, 32, 64),
@@ -143,8 +184,25 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "schedule": "cosine",
         "warmup": 0.1,  # norms after the sums need it (Xiong et al. 2020)
         "clip": 1.0,
-        "early_stopping": {"patience": 3},
+        "early_stopping": False if shapes.spans else {"patience": 3},  # answers are found late, and all at once
         "keep": "best",
+    }
+
+
+def _pretraining(rows: int) -> dict[str, Any]:
+    """Of hidden tokens, which are never the same twice: more passes than labels bear."""
+    return {
+        "optimizer": "adamw",
+        "batch_size": power_of_two(rows / 100, 32, 128),
+        "epochs": epochs_for(rows, passes=200_000, least=2, most=40),
+        "learning_rate": 1e-3,
+        "weight_decay": 0.01,
+        "schedule": "linear",
+        "warmup": 0.1,
+        "clip": 1.0,
+        "early_stopping": False,
+        "keep": "best",
+        "precision": "bfloat16",
     }
 
 
@@ -260,16 +318,20 @@ def _distilbert_write(ours: Config, _: Shapes) -> dict[str, Any]:
 BERT_LAYOUT = Layout(
     model_type="bert",
     tagger="BertForTokenClassification",
+    reader="BertForQuestionAnswering",
     classifier="BertForSequenceClassification",
     language="BertForMaskedLM",
+    pretraining="BertForPreTraining",
     rules=(
         *_rules("bert", "encoder.layer", _BERT_LAYER),
         Rule("pool", "bert.pooler.dense"),
         Rule("heads.linear", "classifier", output=True),
         Rule("tags.linear", "classifier", output=True),
+        Rule("ends.linear", "qa_outputs"),
         Rule("dense", "cls.predictions.transform.dense"),
         Rule("norm", "cls.predictions.transform.LayerNorm"),
         Rule("bias", "cls.predictions.bias"),
+        Rule("next", "cls.seq_relationship"),
     ),
     settings=_SETTINGS,
     needs=_NEEDS,
@@ -283,6 +345,7 @@ BERT_LAYOUT = Layout(
 ROBERTA_LAYOUT = Layout(
     model_type="roberta",
     tagger="RobertaForTokenClassification",
+    reader="RobertaForQuestionAnswering",
     classifier="RobertaForSequenceClassification",
     language="RobertaForMaskedLM",
     rules=(
@@ -290,6 +353,7 @@ ROBERTA_LAYOUT = Layout(
         Rule("pool", "classifier.dense"),
         Rule("heads.linear", "classifier.out_proj", output=True),
         Rule("tags.linear", "classifier", output=True),
+        Rule("ends.linear", "qa_outputs"),
         Rule("dense", "lm_head.dense"),
         Rule("norm", "lm_head.layer_norm"),
         Rule("bias", "lm_head.bias"),
@@ -306,6 +370,7 @@ ROBERTA_LAYOUT = Layout(
 DISTILBERT_LAYOUT = Layout(
     model_type="distilbert",
     tagger="DistilBertForTokenClassification",
+    reader="DistilBertForQuestionAnswering",
     classifier="DistilBertForSequenceClassification",
     language="DistilBertForMaskedLM",
     rules=(
@@ -313,6 +378,7 @@ DISTILBERT_LAYOUT = Layout(
         Rule("pool", "pre_classifier"),
         Rule("heads.linear", "classifier", output=True),
         Rule("tags.linear", "classifier", output=True),
+        Rule("ends.linear", "qa_outputs"),
         Rule("dense", "vocab_transform"),
         Rule("norm", "vocab_layer_norm"),
         Rule("bias", "vocab_projector.bias"),
@@ -338,19 +404,21 @@ DISTILBERT_LAYOUT = Layout(
 )
 
 
-def _family(name: str, config: type[Config], layout: Layout) -> Family:
+def _family(
+    name: str, config: type[Config], layout: Layout, fields: Callable[[Shapes, int], dict[str, Any]] = _fields
+) -> Family:
     return Family(
         name=name,
         summary=f"models.{name}",
         config=config,
-        reads={"text": ("tokens", *TABLE), "words": ("tokens",)},
+        reads={"text": ("tokens", *TABLE), "words": ("tokens",), "passages": ("tokens", "segments"), "masked": ("tokens",), "passages": ("tokens", "segments")},
         build=_build,
-        fields=_fields,
+        fields=fields,
         training=_training,
         layout=layout,
     )
 
 
-BERT = _family("bert", Config, BERT_LAYOUT)
-ROBERTA = _family("roberta", RobertaConfig, ROBERTA_LAYOUT)
+BERT = _family("bert", Config, BERT_LAYOUT, _fields_with_segments)
+ROBERTA = _family("roberta", RobertaConfig, ROBERTA_LAYOUT, _fields_with_segments)
 DISTILBERT = _family("distilbert", DistilBertConfig, DISTILBERT_LAYOUT)

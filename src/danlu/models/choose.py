@@ -18,6 +18,10 @@ def choose(modality: Modality, rows: int) -> tuple[str, Note]:
         return "lstm", Note("models.why_lstm")
     if modality == "pairs":
         return "marian", Note("models.why_marian")
+    if modality == "masked":
+        return "bert", Note("models.why_bert")
+    if modality == "passages":
+        return "bert", Note("models.why_reader")
     if modality == "stream":
         return "llama", Note("models.why_llama")
     if modality == "sequence":

@@ -3,9 +3,12 @@
 import difflib
 
 from danlu.errors import DanluError
+from danlu.tasks.fill_mask import FillMask
+from danlu.tasks.question_answering import QuestionAnswering
 from danlu.tasks.supervised import Supervised
 from danlu.tasks.task import Objective, Task
 from danlu.tasks.text_generation import TextGeneration
+from danlu.tasks.text_to_text import TextToText
 from danlu.tasks.token_classification import TokenClassification
 
 TASKS: dict[str, Task] = {
@@ -18,10 +21,14 @@ TASKS: dict[str, Task] = {
     "sequence-classification": Supervised("sequence-classification", "sequence", "classification"),
     "sequence-regression": Supervised("sequence-regression", "sequence", "regression"),
     "text-generation": TextGeneration(),
+    "fill-mask": FillMask(),
     "token-classification": TokenClassification(),
+    "question-answering": QuestionAnswering(),
+    "translation": TextToText("translation", "translation"),
+    "summarization": TextToText("summarization", "summary"),
 }
 
-__all__ = ["TASKS", "Objective", "Supervised", "Task", "TextGeneration", "TokenClassification", "task_named"]
+__all__ = ["TASKS", "Objective", "QuestionAnswering", "Supervised", "Task", "TextGeneration", "TextToText", "TokenClassification", "task_named"]
 
 
 def task_named(name: str) -> Task:

@@ -11,6 +11,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "codec.kind_sequence": ("sequence", "序列"),
     "codec.kind_labels": ("labels", "多标签"),
     "codec.kind_entities": ("entities", "实体"),
+    "codec.kind_answers": ("answers", "答案"),
     # Columns that are not read
     "codec.unread": (
         'column "{column}" ({kind}) is not used: this model family does not read that kind in this task',

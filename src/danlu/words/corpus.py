@@ -6,9 +6,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "任务：text-generation，因为文件是没有标签的纯文本",
     ),
     "corpus.target": (
-        "task text-generation has no target column, but data.target is {columns}. Leave it out, or choose "
+        "task {task} has no target column, but data.target is {columns}. Leave it out, or choose "
         "text-classification.",
-        "text-generation 任务没有目标列，但 data.target 设为 {columns}。请去掉它，或改用 text-classification。",
+        "{task} 任务没有目标列，但 data.target 设为 {columns}。请去掉它，或改用 text-classification。",
     ),
     "corpus.no_plain_text": (
         "recipe: data.documents is for plain text files, and {files} is none: there each row is a document. "
@@ -40,18 +40,18 @@ WORDS: dict[str, tuple[str, str]] = {
         "配方：evaluate.cv 至少需要 10 篇文档，而现在只有 {count} 篇。请去掉该项，或把 data.documents 设为 paragraph 或 line。",
     ),
     "corpus.other_column": (
-        "the task continues the texts of {column} alone",
-        "该任务只续写 {column} 列的文本",
+        "the task reads the texts of {column} alone",
+        "该任务只读取 {column} 列的文本",
     ),
     "corpus.no_text": (
-        "task text-generation needs a column of texts, and none was found among: {names}. If one of them is, set it: "
+        "the task needs a column of texts, and none was found among: {names}. If one of them is, set it: "
         "data.columns.NAME=text.",
-        "text-generation 任务需要一列文本，而现有的列（{names}）都不是。若其中某列应当是，请设置 data.columns.列名=text。",
+        "该任务需要一列文本，而现有的列（{names}）都不是。若其中某列应当是，请设置 data.columns.列名=text。",
     ),
     "corpus.several_texts": (
-        "task text-generation continues one column of texts, and there are several: {columns}. Leave the others out, "
+        "the task reads one column of texts, and there are several: {columns}. Leave the others out, "
         "such as data.columns.{example}=ignore.",
-        "text-generation 任务只续写一列文本，而这里有好几列：{columns}。请排除其余的列，例如 data.columns.{example}=ignore。",
+        "该任务只读取一列文本，而这里有好几列：{columns}。请排除其余的列，例如 data.columns.{example}=ignore。",
     ),
     "corpus.empty": (
         "column {column}: there is no text in it. Give files that hold some.",

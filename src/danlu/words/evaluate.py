@@ -10,10 +10,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.sequences": ("gradient boosting of simple statistics", "基于简单统计量的梯度提升树"),
     "evaluate.unigram": ("the frequency of each token alone", "只看每个词元的频率"),
     "evaluate.ngram": ("a {order}-gram model", "{order} 元语法模型"),
+    "evaluate.commonest_token": ("always the commonest token", "一律回答最常见的词元"),
+    "evaluate.neighbours": ("what most often stands between the same two tokens", "按左右相邻词元的频次来猜"),
     "evaluate.gzip": ("gzip", "gzip"),
     "evaluate.xz": ("xz", "xz"),
     "evaluate.no_entity": ("finding no entity", "一个实体都不找"),
     "evaluate.word_tags": ("each word with its commonest tag", "每个词取其最常见的标签"),
+    "evaluate.copy": ("the source as it is", "原样照抄原文"),
+    "evaluate.word_by_word": ("word by word", "逐词翻译"),
+    "evaluate.first_sentence": ("the first sentence", "首句"),
     "evaluate.nothing": ("", ""),
     "evaluate.interval": (" ({low}–{high})", "（{low}–{high}）"),
     "evaluate.no_rows": (
@@ -36,11 +41,31 @@ WORDS: dict[str, tuple[str, str]] = {
         "在模型从未见过的 {rows} 条文本中，它找出了 {recall}% 的实体，给出的实体中有 {precision}% 是对的，"
         "F1 为 {value}%{interval}{rivals}。",
     ),
+    "evaluate.headline_answers": (
+        "On {rows} questions the model never saw, its answers have an F1 of {value} %{interval}, and {exact} % are "
+        "exactly right{rivals}.",
+        "在模型从未见过的 {rows} 个问题上，它的答案 F1 为 {value}%{interval}，完全答对的占 {exact}%{rivals}。",
+    ),
+    "evaluate.headline_translation": (
+        "On {rows} texts the model never saw, its translations score {value} BLEU{interval} and {chrf} chrF{rivals}.",
+        "在模型从未见过的 {rows} 条文本上，它的译文 BLEU 为 {value}{interval}，chrF 为 {chrf}{rivals}。",
+    ),
+    "evaluate.headline_summary": (
+        "On {rows} texts the model never saw, its summaries score {value} % ROUGE-L{interval} ({rouge_1} % ROUGE-1, "
+        "{rouge_2} % ROUGE-2){rivals}.",
+        "在模型从未见过的 {rows} 条文本上，它的摘要 ROUGE-L 为 {value}%{interval}"
+        "（ROUGE-1 {rouge_1}%，ROUGE-2 {rouge_2}%）{rivals}。",
+    ),
     "evaluate.headline_text": (
         "Text that the model never saw ({bytes} bytes, {tokens} tokens) costs it {value} bits per byte{interval}, a "
         "perplexity of {perplexity} per token{rivals}.",
         "模型从未见过的文本（{bytes} 字节，{tokens} 个词元），每字节平均需要 {value} 比特{interval}，"
         "每词元困惑度为 {perplexity}{rivals}。",
+    ),
+    "evaluate.headline_masked": (
+        "Of {tokens} hidden tokens in texts the model never saw, it tells {value} %{interval} right, and {among} % are "
+        "among its first five{rivals}.",
+        "在模型从未见过的文本中遮盖了 {tokens} 个词元，它猜对了 {value}%{interval}，{among}% 在它给出的前五个之中{rivals}。",
     ),
     "evaluate.headline_number": (
         "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average{rivals}.",
@@ -57,6 +82,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.rival_labels": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
     "evaluate.rivals_entities": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
     "evaluate.rival_entities": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
+    "evaluate.rivals_answers": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
+    "evaluate.rival_answers": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
+    "evaluate.rivals_translation": ("; {name} gives {value}{rest}", "；{name}为 {value}{rest}"),
+    "evaluate.rival_translation": (", {name} {value}{rest}", "，{name}为 {value}{rest}"),
+    "evaluate.rivals_summary": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
+    "evaluate.rival_summary": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
+    "evaluate.rivals_masked": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
+    "evaluate.rival_masked": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
     "evaluate.rivals_text": ("; {name} needs {value}{rest}", "；{name}需要 {value}{rest}"),
     "evaluate.rival_text": (", {name} {value}{rest}", "，{name}需要 {value}{rest}"),
     "evaluate.rivals_number": ("; {name} is off by {value}{rest}", "；{name}偏差 {value}{rest}"),

@@ -74,6 +74,14 @@ WORDS: dict[str, tuple[str, str]] = {
         'use it: danlu predict {folder} --text "a text with names in it"',
         "使用模型：danlu predict {folder} --text “含有人名地名的文字”",
     ),
+    "flow.write_with_it": (
+        'use it: danlu predict {folder} --text "a text"',
+        "使用模型：danlu predict {folder} --text “一段文本”",
+    ),
+    "flow.ask_it": (
+        "use it: danlu predict {folder} --row '{{\"question\": \"…\", \"context\": \"…\"}}'",
+        "使用模型：danlu predict {folder} --row '{{\"question\": \"…\", \"context\": \"…\"}}'",
+    ),
     "flow.use_it": (
         "use it: danlu predict {folder} new-rows.csv",
         "使用模型：danlu predict {folder} 新数据.csv",

@@ -65,6 +65,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "encoder-decoder with learned positions; learns best from a pretrained start (BART)",
         "可学习位置的编码器-解码器；从预训练权重开始效果最好（BART）",
     ),
+    "models.few_segments": (
+        "model: model.segments is {segments}, but these inputs have {needed} kinds of segments. Leave it out.",
+        "model：model.segments 是 {segments}，而输入有 {needed} 种片段。请去掉该项。",
+    ),
     "models.too_long": (
         "model: the texts are up to {longest} tokens long, but model.max_length is {max_length}, and this model learns "
         "a vector for each position. Raise model.max_length, or set data.text.max_length lower.",
@@ -151,6 +155,17 @@ WORDS: dict[str, tuple[str, str]] = {
         "model: marian, the encoder-decoder that most small translators are",
         "model：选用 marian，多数小型翻译模型都是这种编码器-解码器",
     ),
+    "models.masked": ("texts with hidden tokens", "带遮盖的文本"),
+    "models.why_bert": (
+        "model: bert, which tells a hidden token from both sides",
+        "model：选用 bert，它根据前后两边来猜被遮盖的词元",
+    ),
+    "models.why_reader": (
+        "model: bert, which reads question and context together; a pretrained encoder, such as "
+        "--model distilbert/distilbert-base-cased, usually finds far more answers",
+        "model：选用 bert，它把问题和上下文放在一起读；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）"
+        "通常能找对多得多的答案",
+    ),
     "models.why_llama": (
         "model: llama, the design of most of today's language models (rotary positions, gated layers)",
         "model：选用 llama，它是当今多数语言模型的结构（旋转位置编码、门控层）",
@@ -172,6 +187,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "models.image": ("images", "图像"),
     "models.sequence": ("numeric sequences", "数值序列"),
     "models.words": ("words in texts", "文本中的词"),
+    "models.passages": ("questions with contexts", "问题与上下文"),
     "models.pairs": ("pairs of texts", "文本对"),
     "models.stream": ("text generation", "文本生成"),
 }

@@ -5,6 +5,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "{count} row(s) could not be read and have no prediction. The first: {place}{column}",
         "有 {count} 行无法读取，因此没有预测结果。第一处：{place}{column}",
     ),
+    "predict.answers_texts": (
+        "generate: this model goes on with no text, it answers one ({task}). Use danlu predict RUN --text TEXT, or "
+        "model.predict(TEXT).",
+        "generate：这个模型不续写文本，而是为一段文本写出回答（{task}）。"
+        "请用 danlu predict 运行文件夹 --text 文本，或 model.predict(文本)。",
+    ),
     "predict.no_writer": (
         "generate: this run's model is for {task} and writes no texts. Train one that does: "
         "danlu train texts.txt --task text-generation",

@@ -124,7 +124,9 @@ class Layout:
     settings: Mapping[str, str]
     classifier: str | None = None  # their class with one output per label
     tagger: str | None = None  # their class with one output per label for each token
+    reader: str | None = None  # their class that tells where an answer begins and ends
     language: str | None = None  # their class that scores tokens
+    pretraining: str | None = None  # their class that also tells whether a text follows another
     prefix: str = ""
     heads: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -166,13 +168,17 @@ class Layout:
             **values,
             **self.needs,
             **vocabulary,
-            **(_labelled(shapes.heads, labels) if shapes.heads else {}),
+            **(_labelled(shapes.heads, labels) if shapes.heads and not shapes.spans else {}),
             **self.write(ours, shapes),
         }
 
     def _architecture(self, shapes: Shapes) -> str | None:
+        if shapes.spans:
+            return self.reader
         if shapes.per_token:
             return self.tagger
+        if shapes.next_sentence:
+            return self.pretraining
         return self.classifier if shapes.heads else self.language
 
     def load(
