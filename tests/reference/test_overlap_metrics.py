@@ -15,7 +15,8 @@ from danlu.evaluation.metrics import measure
 from danlu.evaluation.outcome import Outcome
 
 ENGLISH = ["the", "cat", "sat", "on", "a", "mat", ".", "It's", "1,000", "dogs"]
-CHINESE = list("我你他是的一猫坐在上，。") + ["ok", "2024"]
+CHINESE = [*"我你他是的一猫坐在上，。", "ok", "2024"]
+KINDS = [(ENGLISH, " ", "13a"), (CHINESE, "", "zh"), (CHINESE, "", "char")]
 
 
 def corpus(words: list[str], glue: str, rows: int = 30, seed: int = 0) -> tuple[list[str], list[list[str]]]:

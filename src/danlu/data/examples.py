@@ -22,12 +22,13 @@ class Column:
     image String (path), Binary (encoded file) or Array(UInt8, (H, W) or (H, W, C)) ·
     sequence List(Float32) (time) or List(Array(Float32, C)) (time, channels) ·
     labels List(String) (several classes at once) · entities List(Struct: start, end, label) (characters of the text) ·
+    answers List(Struct: text, start) (a character of the context, null where the text does not stand there) ·
     ignore (any; not an input).
 
     `format` is how text cells are written, so that later files are read alike: strptime of a date, decoration of a
     number, separator of labels, "verbatim" for a category in which no word means missing, "words" for a text of
-    given words with one space between them. `channels` are the columns of a table in long format that became this
-    sequence, in order.
+    given words with one space between them, "references" for a text to write: List(String), each of which is right.
+    `channels` are the columns of a table in long format that became this sequence, in order.
     """
 
     name: str

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from danlu.data.cast import category
+from danlu.data.cast import REFERENCES, category
 from danlu.data.columns import input_column, number_format, set_column, verbatim_column, written_format
 from danlu.data.examples import ROW, Column
 from danlu.data.formats import samples
@@ -28,7 +28,7 @@ def infer_columns(frame: pl.DataFrame, config: DataConfig, task: str | None = No
     """
     names = [name for name in frame.columns if name != ROW]
     check_known(config.columns, names)
-    targets = config.target or _sure_targets(names, config)
+    targets = config.target or sure_targets(names, config)
     task = task if len(targets) == 1 else None
     columns = {}
     for name in names:
@@ -75,16 +75,20 @@ def infer_target(
     names = list(columns)
     if entities := next((column for column in columns.values() if column.kind == "entities"), None):
         return (entities.name,), Note("entities.target", reason=entities.reason)
+    if answers := next((column for column in columns.values() if column.kind == "answers"), None):
+        return (answers.name,), Note("qa.target", reason=answers.reason)
+    if written := next((column for column in columns.values() if column.format == REFERENCES), None):
+        return (written.name,), Note("pairs.target", target=written.name, source=_source(columns, written))
     check_known(config.target, names)
     if config.target:
         return tuple(dict.fromkeys(config.target)), Note("data.target.given", columns=", ".join(config.target))
-    sure = _sure_targets(names, config)
+    sure = sure_targets(names, config)
     if not sure:
         raise DanluError("data.target.unknown", names=", ".join(names), example=names[-1])
     return sure, Note("data.target.by_name", column=sure[0])
 
 
-def _sure_targets(names: Sequence[str], config: DataConfig) -> tuple[str, ...]:
+def sure_targets(names: Sequence[str], config: DataConfig) -> tuple[str, ...]:
     """The one column whose name leaves no doubt, or ()."""
     known = {samples.TARGETS.get(file.removeprefix(samples.PREFIX)) for file in config.files}
     sure = tuple(name for name in names if name.strip().lower() in _TARGET_NAMES or name in known)
@@ -137,6 +141,10 @@ def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.
     target = columns[targets[0]]
     if target.kind == "entities":
         return "token-classification", Note("entities.task")
+    if target.kind == "answers":
+        return "question-answering", Note("qa.task")
+    if target.format == REFERENCES:
+        return _task_of_pairs(frame, target.name, _source(columns, target))
     goal, other = "classification", "regression"
     if target.kind in ("number", "date"):
         goal, other = other, goal
@@ -145,6 +153,19 @@ def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.
     key = "data.task.ambiguous" if _is_ambiguous(target, answers, distinct) else f"data.task.{goal}"
     names = {"task": f"{modality}-{goal}", "other": f"{modality}-{other}"}
     return names["task"], Note(key, column=target.name, distinct=distinct, **names)
+
+
+def _source(columns: Mapping[str, Column], written: Column) -> str:
+    """The text of which `written` is to be written."""
+    return next(column.name for column in columns.values() if column.kind == "text" and column is not written)
+
+
+def _task_of_pairs(frame: pl.DataFrame, target: str, source: str) -> tuple[str, Note]:
+    """A summary is less than a third as long as its source."""
+    written, read = frame[target].list.first().str.len_bytes().sum(), frame[source].str.len_bytes().sum()
+    name = "summarization" if 3 * written < read else "translation"
+    percent = round(100 * written / max(read, 1))
+    return name, Note(f"pairs.task_{name}", target=target, source=source, percent=percent)
 
 
 def _modality(inputs: Sequence[ColumnKind]) -> str:

@@ -1,6 +1,5 @@
 """Rows of pairs, a text and what is to be written of it: which column is which. Knows nothing of tokens."""
 
-import os.path
 from collections.abc import Sequence
 from itertools import product
 
@@ -20,96 +19,15 @@ TASKS = ("translation", "summarization")
 _LONG = ("article", "document", "text", "content", "dialogue", "abstract", "正文", "文章", "原文", "内容", "摘要")
 _SHORT = ("summary", "highlights", "tldr", "headline", "title", "摘要", "标题")
 _NAMED = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("原文", "译文"), *product(_LONG, _SHORT))
-_LANGUAGES = frozenset(
-    [
-        "ar",
-        "bg",
-        "bn",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "en",
-        "es",
-        "et",
-        "fa",
-        "fi",
-        "fr",
-        "he",
-        "hi",
-        "hr",
-        "hu",
-        "id",
-        "it",
-        "ja",
-        "ko",
-        "lt",
-        "lv",
-        "ms",
-        "nl",
-        "no",
-        "pl",
-        "pt",
-        "ro",
-        "ru",
-        "sk",
-        "sl",
-        "sr",
-        "sv",
-        "sw",
-        "ta",
-        "te",
-        "th",
-        "tr",
-        "uk",
-        "ur",
-        "vi",
-        "zh",
-        "zh-cn",
-        "zh-tw",
-        "cmn",
-        "yue",
-        "eng",
-        "deu",
-        "fra",
-        "spa",
-        "rus",
-        "jpn",
-        "kor",
-        "arabic",
-        "chinese",
-        "czech",
-        "dutch",
-        "english",
-        "french",
-        "german",
-        "hindi",
-        "italian",
-        "japanese",
-        "korean",
-        "polish",
-        "portuguese",
-        "russian",
-        "spanish",
-        "turkish",
-        "vietnamese",
-        "中文",
-        "英文",
-        "英语",
-        "汉语",
-        "日文",
-        "日语",
-        "韩文",
-        "韩语",
-        "法文",
-        "法语",
-        "德文",
-        "德语",
-        "俄文",
-        "俄语",
-        "西班牙语",
-    ]
+_CODES = (
+    "ar bg bn cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sr sv sw ta te th "
+    "tr uk ur vi zh zh-cn zh-tw cmn yue eng deu fra spa rus jpn kor"
 )
+_LANGUAGE_NAMES = (
+    "arabic chinese czech dutch english french german hindi italian japanese korean polish portuguese russian spanish "
+    "turkish vietnamese 中文 英文 英语 汉语 日文 日语 韩文 韩语 法文 法语 德文 德语 俄文 俄语 西班牙语"
+)
+_LANGUAGES = frozenset(f"{_CODES} {_LANGUAGE_NAMES}".split())
 _SAMPLE = 1000  # rows that are looked at
 _SAME_BEGINNING = 16  # characters with which every cell of a column begins that is no text of its own
 
@@ -191,8 +109,9 @@ def _is_prose(series: pl.Series) -> bool:
     if series.dtype != pl.String:
         return True
     seen = series.drop_nulls().head(_SAMPLE)
-    same = os.path.commonprefix(seen.to_list()) if seen.n_unique() > 1 else ""
-    return len(same) < _SAME_BEGINNING and input_column(series, ()).kind == "text"
+    begins = seen.str.head(_SAME_BEGINNING)
+    always_so = begins.n_unique() == 1 < seen.n_unique() and begins.str.len_chars().min() == _SAME_BEGINNING
+    return not always_so and input_column(series, ()).kind == "text"
 
 
 def _refuse_idle(frame: pl.DataFrame, config: DataConfig) -> None:

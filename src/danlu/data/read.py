@@ -14,6 +14,8 @@ from danlu.data.formats.table import Ask, numbered
 from danlu.data.gather import gathered_rows, parts, plain
 from danlu.data.kinds import infer_columns
 from danlu.data.long_format import SEQUENCE, gathered, require_columns, time_column, varying_numbers
+from danlu.data.pair_rows import pair_columns
+from danlu.data.question_rows import questions, with_answers
 from danlu.data.sources import given_splits
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -149,8 +151,11 @@ def _examples(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:
     if wish.config.sequences:
         frame, sequence, bad_steps = _sequences(frame, origin, wish.config.sequences, wish)
     how = written(frame, wish.config, wish.task, wish.columns)
+    asked = questions(frame, wish.config, wish.task, wish.columns)
     if how:
         frame, columns, bad_steps = with_entities(frame, origin, how)
+    elif asked:
+        frame, columns, bad_steps = with_answers(frame, origin, asked)
     else:
         columns = _columns(frame, wish)
     if wish.config.sequences:
@@ -164,7 +169,7 @@ def _examples(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:
 def _columns(frame: pl.DataFrame, wish: _Wish) -> dict[str, Column]:
     """The columns of `frame`: as given, or inferred."""
     if wish.columns is None:
-        return infer_columns(frame, wish.config, wish.task)
+        return pair_columns(frame, wish.config, wish.task) or infer_columns(frame, wish.config, wish.task)
     unknown = Note("data.kind.not_in_training")
     names = [name for name in frame.columns if name != ROW]
     return {name: wish.columns.get(name) or Column(name, "ignore", unknown) for name in names}

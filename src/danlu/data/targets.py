@@ -12,7 +12,7 @@ from torch import Tensor
 from danlu.data.values import as_numbers, as_texts, natural_order
 from danlu.errors import DanluError
 
-Goal = Literal["classification", "regression", "entities"]
+Goal = Literal["classification", "regression", "entities", "answers", "translation", "summary"]
 LARGEST = 1e100  # of a number to predict: the squares of errors, and their sums, stay finite
 UNKNOWN_CLASS = -1  # a class that training never saw: no answer of the model can be right
 
@@ -22,7 +22,7 @@ class Target:
     """A target column: its classes in order, or the mean and scale of its numbers in the training rows."""
 
     name: str
-    kind: Literal["class", "labels", "number", "entities"]  # entities: a class for each word
+    kind: Literal["class", "labels", "number", "entities", "answers", "translation", "summary"]
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0

@@ -12,7 +12,7 @@ Version 1. Notes are {code, fields, text}, so that the report can be said in eit
     cv           null or {how, targets: {name: {folds: [{metric: value}], mean, std}}}
     timing       {what: seconds}   memory_bytes   environment {…}
     targets      [{
-        name   kind (class | labels | number | text | entities)   classes   rows   headline (metric)
+        name   kind (that of danlu.evaluation.outcome)   classes   rows   headline (metric)
         verdict      [note]: the headline first
         metrics      {metric: value}               intervals   {metric: [low, high]} (95 %)
         baselines    [{name, metrics, intervals, rows, available, fit_s, headline [ours, theirs], advantage [low, high],

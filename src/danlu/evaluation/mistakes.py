@@ -17,9 +17,9 @@ def worst(outcome: Outcome, columns: Mapping[str, Column]) -> list[dict[str, Any
 
     class: {place, truth, answer, claimed, truth_claimed, inputs}; a truth never seen in training is null.
     labels: {place, truth, answer, missed, wrong, inputs}, lists of labels. number: {place, truth, answer, inputs}.
-    What a text costs is no answer, and of entities only counts are known: of these none are.
+    What a text costs is no answer, and of entities and texts that are written only counts are known: of these none are.
     """
-    if outcome.kind in ("text", "entities"):
+    if outcome.kind not in ("class", "labels", "number"):
         return []
     badness = _badness(outcome)
     order = [i for i in np.argsort(-badness, kind="stable")[:SHOWN].tolist() if badness[i] > 0]

@@ -31,16 +31,12 @@ def figures(answers: Sequence[str], references: Sequence[Sequence[str]], words: 
     Each answer has at least one reference. BLEU counts n-grams that any of them has; chrF and each ROUGE are those of
     the reference that is nearest to the answer.
     """
-    from sacrebleu.metrics import BLEU as Sentences
+    from sacrebleu import metrics
 
-    counted = Sentences(tokenize=words, effective_order=True)
+    counted = metrics.BLEU(tokenize=words, effective_order=True)
     rows = [
-        [
-            *_bleu_counts(counted.sentence_score(answer, list(right))),
-            *_chrf_counts(answer, right),
-            *rouge(answer, right),
-        ]
-        for answer, right in zip(answers, references, strict=True)
+        [*_bleu_counts(counted.sentence_score(said, list(right))), *_chrf_counts(said, right), *rouge(said, right)]
+        for said, right in zip(answers, references, strict=True)
     ]
     return np.array(rows, np.float64).reshape(len(answers), ROUGE.stop)
 
