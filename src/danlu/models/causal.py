@@ -16,9 +16,9 @@ from danlu.models.transformer import Cache, Trunk
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training tokens → size of the model
     (50_000_000, {"width": 512, "depth": 8, "heads": 8}),
-    (5_000_000, {"width": 256, "depth": 6, "heads": 8}),
-    (100_000, {"width": 128, "depth": 4, "heads": 4}),  # more of them see too little in the minutes a laptop has
-    (0, {"width": 64, "depth": 2, "heads": 4}),
+    (5_000_000, {"width": 256, "depth": 6, "heads": 4}),
+    (100_000, {"width": 128, "depth": 4, "heads": 2}),  # more of them see too little in the minutes a laptop has
+    (0, {"width": 64, "depth": 2, "heads": 2}),
 )
 # Of the layouts of all these families:
 ALWAYS: dict[str, Any] = {

@@ -1,0 +1,62 @@
+"""Attention by matrix products, which training on a processor uses in bfloat16, beside torch's own kernel."""
+
+import itertools
+
+import pytest
+import torch
+
+from danlu.models import transformer
+from danlu.models.transformer import Config, Trunk
+
+ROWS, TOKENS, WIDTH = 3, 30, 64
+CASES = list(itertools.product((True, False), ("all", "length", "documents", "window"), (5, 64, 200), (None, 2)))
+
+
+def answered(trunk: Trunk, tokens: torch.Tensor, weight: torch.Tensor, bfloat16: bool, **given) -> tuple:
+    """Outputs where `weight` looks, and the gradient of all weights."""
+    trunk.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        outputs = trunk(tokens, **given).float()
+    (outputs * weight).sum().backward()
+    return outputs.detach() * (weight != 0), torch.cat([p.grad.flatten() for p in trunk.parameters()])
+
+
+@pytest.mark.parametrize(("causal", "kind", "steps", "kv_heads"), CASES)
+def test_products_give_what_torchs_kernel_gives_in_bfloat16_and_are_as_near_to_float32(
+    monkeypatch, causal, kind, steps, kv_heads
+):
+    torch.manual_seed(0)
+    window = 7 if kind == "window" else None
+    trunk = Trunk(
+        TOKENS, Config(width=WIDTH, depth=2, heads=4, kv_heads=kv_heads, causal=causal, window=window, dropout=0)
+    )
+    tokens, weight = torch.randint(0, TOKENS, (ROWS, steps)), torch.randn(ROWS, steps, WIDTH)
+    given = {}
+    if kind == "length":
+        given["length"] = torch.tensor([steps, max(1, steps // 2), 1])
+        weight *= (torch.arange(steps) < given["length"][:, None])[..., None]
+    if kind == "documents":
+        given["documents"] = torch.randint(0, 3, (ROWS, steps)).sort(1).values
+    true, true_gradient = answered(trunk, tokens, weight, False, **given)
+    ours, gradient = answered(trunk, tokens, weight, True, **given)
+    monkeypatch.setattr(transformer, "LONGEST", 0)
+    kernel, kernel_gradient = answered(trunk, tokens, weight, True, **given)
+    assert not torch.equal(ours, kernel), "both went the same way"
+    assert (ours - true).norm() <= 1.5 * (kernel - true).norm()
+    assert (gradient - true_gradient).norm() <= 1.5 * (kernel_gradient - true_gradient).norm()
+
+
+def test_a_row_of_which_nothing_is_seen_gives_numbers(monkeypatch):
+    trunk = Trunk(TOKENS, Config(width=WIDTH, depth=1, heads=4, dropout=0))
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = trunk(torch.zeros(2, 3, dtype=torch.long), torch.tensor([3, 0]))
+    assert outputs.isfinite().all()
+
+
+def test_dropout_of_attention_leaves_the_mean():
+    torch.manual_seed(0)
+    q, k = (torch.randn(1, 2, 8, 16, dtype=torch.bfloat16) for _ in range(2))
+    v = torch.ones(1, 2, 8, 16, dtype=torch.bfloat16)
+    kept = torch.stack([transformer.by_products(q, k, v, transformer.View(), 0.3).float() for _ in range(400)])
+    assert kept.std(0).min() > 0.05
+    assert (kept.mean(0) - 1).abs().max() < 0.1
