@@ -1,6 +1,7 @@
 """Documents as tokens for models that continue text: one tokenizer, nothing of a text lost. Knows nothing of models.
 
 A document's tokens are followed by END, which also stands before its first one: there the model begins from nothing.
+A checkpoint may have another token for that.
 """
 
 import math
@@ -32,7 +33,8 @@ Kind = Literal["char", "word", "bpe", "wordpiece", "unigram", "pretrained"]
 
 UNKNOWN, END = 1, 2
 SPECIAL = ["[PAD]", "[UNK]", "[END]"]
-_ENDS = ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "[SEP]")  # of checkpoints
+_ENDS = ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "[END]", "[SEP]")  # of checkpoints
+_BEGINS = ("<s>", "<|begin_of_text|>", "<bos>")  # of those whose config.json names none
 
 # A word with the space before it, an ideograph, any other character: together they are the whole text.
 _IDEOGRAPH = r"\p{Han}\p{Hiragana}\p{Katakana}"
@@ -56,7 +58,7 @@ class Documents:
     """The column of documents, and their tokenizer as the text of a `tokenizer.json`.
 
     `unit`: what a document is in plain text files. `max_length`: tokens that a model has in view. `end`: the token
-    that closes a document.
+    that closes a document, `begin`: the one that stands before it.
     """
 
     column: str
@@ -67,6 +69,7 @@ class Documents:
     lowercase: bool
     tokenizer_json: str
     end: int = END
+    begin: int = END
     reads: Literal["documents"] = "documents"
 
     def tokens(self, frame: pl.DataFrame, progress: Progress | None = None) -> "Encoded":
@@ -92,7 +95,7 @@ class Documents:
         """The documents packed into rows of `max_length` tokens, for training: "tokens" in and the next ones out."""
         encoded = self.tokens(examples.frame, progress)
         rows.count("corpus.unknown", self.column, encoded.unwritten > 0)
-        stream = Stream(encoded.tokens, encoded.offsets, self.end, self.max_length)
+        stream = Stream(encoded.tokens, encoded.offsets, self.begin, self.max_length)
         first = torch.from_numpy(rows.positions)[stream.first_documents()]
         return Store({"tokens": stream}, {}, first, {"tokens": NextTokens(stream)})
 
@@ -109,7 +112,7 @@ class Documents:
         lengths = end - begin
         place = torch.from_numpy(_ranges(begin, lengths))
         first = torch.from_numpy(np.repeat(encoded.offsets.numpy()[document], lengths))
-        before = encoded.tokens[(place - 1).clamp(min=0)].long().masked_fill(place == first, self.end)
+        before = encoded.tokens[(place - 1).clamp(min=0)].long().masked_fill(place == first, self.begin)
         old = place < torch.from_numpy(np.repeat(told, lengths))
         wanted = encoded.tokens[place].long().masked_fill(old, UNKNOWN_CLASS)
         offsets = torch.from_numpy(offsets_of(lengths))
@@ -222,10 +225,12 @@ def _of_checkpoint(column: str, unit: Unit | None, config: TextConfig, checkpoin
     ends = [number for mark in _ENDS if (number := known.token_to_id(mark)) is not None]
     if not ends:
         raise DanluError("corpus.no_end", marks=", ".join(_ENDS))
-    longest = min(checkpoint.max_length, _LONGEST)
-    return Documents(
-        column, unit, "pretrained", longest, checkpoint.size, False, checkpoint.tokenizer_json, end=ends[0]
-    )
+    marks = [known.token_to_id(mark) for mark in _BEGINS]
+    # a config.json may name the default of its architecture, which a small vocabulary does not have
+    said = checkpoint.start if checkpoint.start is not None and checkpoint.start < checkpoint.size else None
+    begin = next((number for number in (said, *marks) if number is not None), ends[0])
+    longest, text = min(checkpoint.max_length, _LONGEST), checkpoint.tokenizer_json
+    return Documents(column, unit, "pretrained", longest, checkpoint.size, False, text, end=ends[0], begin=begin)
 
 
 def _chosen_kind(texts: Sequence[str]) -> tuple[Kind, list[Note]]:

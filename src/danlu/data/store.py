@@ -152,13 +152,13 @@ class Bags:
 class Stream:
     """Documents one behind the other, cut into rows of `width` tokens, each told from what stands before it.
 
-    Position p is to tell tokens[p] and is given tokens[p - 1], or `end` where a document begins; every position is in
+    Position p is to tell tokens[p] and is given tokens[p - 1], or `begin` where a document does; every position is in
     one row. The first row begins at `shift`, the last goes round to the beginning.
     """
 
     tokens: Tensor  # (total,) int32
     offsets: Tensor  # (D + 1,) int64: where each document begins
-    end: int  # the token that closes a document
+    begin: int  # the token that stands before a document
     width: int
     shift: int = 0
 
@@ -170,7 +170,7 @@ class Stream:
         place = self._places(index) % len(self.tokens)
         document = torch.searchsorted(self.offsets, place, right=True) - 1
         before = self.tokens[(place - 1).clamp(min=0)].long()
-        taken = {name: before.masked_fill(place == self.offsets[document], self.end)}
+        taken = {name: before.masked_fill(place == self.offsets[document], self.begin)}
         if (document != document[:, :1]).any():
             taken["documents"] = document
         return taken

@@ -68,7 +68,7 @@ class Checkpoint:
     tokenizer_json: str
     max_length: int
     size: int  # tokens that have a vector, which may be more than the tokenizer knows
-    start: int | None = None  # the token that stands before every answer of an encoder-decoder
+    start: int | None = None  # the token that stands before an encoder-decoder's answer, or a decoder's document
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def answered(
 def writer(module: nn.Module, documents: Documents) -> Writer:
     """What writes behind texts, as the documents were read."""
     assert isinstance(module, Decoder)
-    return Writer(module.eval(), documents.tokenizer, (documents.end,), (documents.end,))
+    return Writer(module.eval(), documents.tokenizer, (documents.begin,), (documents.end, documents.begin))
 
 
 def beginnings(text: Text) -> list[tuple[str, str]]:

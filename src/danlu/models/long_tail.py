@@ -95,7 +95,7 @@ class LanguageModel(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        self.uncached = {"use_cache": False} if "use_cache" in _arguments(model) else {}
+        self.arguments = {"use_cache", "attention_mask"} & {*_arguments(model)}
 
     @property
     def positions(self) -> int | None:
@@ -114,7 +114,8 @@ class LanguageModel(nn.Module):
         return {"logits": self._scores(alone)[row, place].unflatten(0, tokens.shape)}
 
     def _scores(self, tokens: Tensor) -> Tensor:
-        return self.model(input_ids=tokens, **self.uncached).logits
+        given = {"use_cache": False, "attention_mask": torch.ones_like(tokens)}  # else it warns of padding
+        return self.model(input_ids=tokens, **{name: given[name] for name in self.arguments}).logits
 
 
 class Library:
@@ -249,10 +250,11 @@ def _their_config(kind: str, config: Config, shapes: Shapes) -> Any:
     with _quiet():
         names = known().to_dict()
         named = partial(_by_their_names, known.attribute_map)
-        sizes, asked = named(_sizes(config, names) | (_start(shapes, names) if new else {})), named(config.settings)
+        sizes = named(_sizes(config, names) | _sight(shapes) | (_start(shapes, names) if new else {}))
+        asked = named(config.settings)
         values = (sizes | asked if new else asked | sizes) | named(_inputs_and_heads(shapes))
         try:
-            return known.from_dict({name: value for name, value in values.items() if name in names or name in asked})
+            return known.from_dict({k: v for k, v in values.items() if k in names or k in asked or k == "num_labels"})
         except (TypeError, ValueError, StrictDataclassError) as error:
             raise DanluError("models.bad_settings", kind=kind, why=" ".join(str(error).split())[:300]) from None
 
@@ -284,15 +286,18 @@ def _start(shapes: Shapes, names: Mapping[str, Any]) -> dict[str, Any]:
     return {"patch_size": vit.FAMILY.fields(shapes, 0)["patch"]} if whole else {}
 
 
+def _sight(shapes: Shapes) -> dict[str, Any]:
+    """Settings by which an architecture that can see both directions sees what came before alone, as a writer must."""
+    return {} if shapes.heads else {"is_decoder": True, "attn_type": "uni"}
+
+
 def _inputs_and_heads(shapes: Shapes) -> dict[str, Any]:
     if shapes.image is None:
         inputs: dict[str, Any] = {"vocab_size": shapes.tokens}
     else:
         channels, height, width = shapes.image
         inputs = {"num_channels": channels, "image_size": height if height == width else (height, width)}
-    if shapes.heads:
-        return inputs | {"num_labels": sum(shapes.heads.values())}
-    return inputs | {"is_decoder": True, "attn_type": "uni"}  # those that can look ahead do not
+    return inputs | ({"num_labels": sum(shapes.heads.values())} if shapes.heads else {})
 
 
 def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
 from danlu.models import family_named
 from danlu.models.family import HubNames, epochs_for
-from danlu.models.hub import files
-from danlu.models.hub.tokenizer import longest_text, tokenizer_json_of
+from danlu.models.hub import files, llama2c
+from danlu.models.hub.tokenizer import answer_tokenizer_json_of, forced_of, longest_text, tokenizer_json_of
 from danlu.models.long_tail import PREFIX
 from danlu.models.transformer import level_of
 from danlu.recipe import DataConfig, Frozen
@@ -26,12 +26,13 @@ UNBOUNDED = 2048  # tokens of a text for a model whose config names no largest n
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A checkpoint: the folder it lies in, its family, and its config.json."""
+    """A checkpoint: the folder it lies in, its family, and its config.json; or what a folder of llama2.c holds."""
 
     name: str
     folder: Path
     family: str
     config: Mapping[str, Any]
+    held: llama2c.Contents | None = None
 
     @classmethod
     def open(cls, name: str, family: str = "auto") -> "Pretrained":
@@ -41,11 +42,12 @@ class Pretrained:
         """
         place = name.removeprefix(PREFIX)
         folder = _served(files.checkpoint(place))
-        config = files.read_config(folder)
+        held = llama2c.contents(folder)
+        config = held.config if held else files.read_config(folder)
         found = files.family_name(config) if place == name else f"{PREFIX}{config.get('model_type')}"
         if family not in ("auto", found):
             raise DanluError("models.other_family", name=place, found=found, asked=family)
-        return cls(place, folder, found, config)
+        return cls(place, folder, found, config, held)
 
     @cached_property
     def layout(self) -> HubNames:
@@ -66,8 +68,11 @@ class Pretrained:
             return None
         said = (self.fields.get("max_length"), longest_text(self.folder))
         longest = min([length for length in said if length] or [UNBOUNDED])
-        start = self.config.get("decoder_start_token_id")
-        return Checkpoint(tokenizer_json_of(self.folder), longest, self.config["vocab_size"], start)
+        start = self.config.get("decoder_start_token_id", self.config.get("bos_token_id"))
+        words = self.held.tokenizer_json if self.held else tokenizer_json_of(self.folder)
+        forced = forced_of(files.read_generation(self.folder) or self.config)
+        answers = answer_tokenizer_json_of(self.folder)
+        return Checkpoint(words, longest, self.config["vocab_size"], start, answers, forced)
 
     def asked(self, data: DataConfig) -> DataConfig:
         """The recipe's data, images of the size and channels that the checkpoint knows where none are asked for."""
@@ -96,7 +101,8 @@ class Pretrained:
 
         Says what is trained. Raises DanluError where tensors are missing, left over or of another shape.
         """
-        new = self.layout.load(module, files.read_tensors(self.folder), config, new_task=True)
+        tensors = self.held.tensors if self.held else files.read_tensors(self.folder)
+        new = self.layout.load(module, tensors, config, new_task=True)
         if freeze is not None:
             _freeze(module, freeze)
         trained = sum(p.numel() for p in module.parameters() if p.requires_grad)

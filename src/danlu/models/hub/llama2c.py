@@ -7,12 +7,15 @@ of a rotary pair lie side by side there, and half a head apart in the Hugging Fa
 import math
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from torch import Tensor
 
+from danlu.data.store import Shapes
 from danlu.errors import DanluError
 from danlu.models.causal import CausalLM
 from danlu.models.llama import LLAMA, LlamaConfig
@@ -22,6 +25,33 @@ MARKS = ("<unk>", "<s>", "</s>")
 BYTES = 256  # tokens of single bytes, behind the marks
 SPACE = "▁"  # how a space is written in the names of tokens
 HEADER = 28  # bytes
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A model and its tokenizer in the Hugging Face layout: its config.json, its tensors, its tokenizer.json."""
+
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    tokenizer_json: str
+
+
+def contents(folder: Path) -> Contents | None:
+    """What a folder with one model's .bin and one tok*.bin holds; None for any other folder.
+
+    Raises DanluError where the model's file is shorter or longer than its header says.
+    """
+    files = {file for file in folder.glob("*.bin") if not (folder / "config.json").exists()}
+    tokenizers = {file for file in files if file.name.startswith("tok")}
+    if len(tokenizers) != 1 or len(files) != 2:
+        return None
+    (file,), (words,), layout = files - tokenizers, tokenizers, LLAMA.layout
+    assert layout is not None
+    model = read_model(file)
+    tokens = model.trunk.embedding.tokens.num_embeddings
+    marks = {"bos_token_id": BEGIN, "eos_token_id": END}
+    config = layout.config(model.config, Shapes(tokens=tokens, max_tokens=model.config.max_length)) | marks
+    return Contents(config, layout.tensors(model, model.config), read_tokenizer(words, tokens).to_str())
 
 
 def read_model(file: Path) -> CausalLM:

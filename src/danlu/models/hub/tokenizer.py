@@ -1,13 +1,17 @@
 """The tokenizer of a Hugging Face checkpoint as the text of a tokenizer.json; older files are translated into one."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from danlu.data.text import Forced
 from danlu.errors import DanluError
+from danlu.models.hub.spm import SOURCE, TARGET, marian_tokenizer
 
+ANSWER_TOKENIZER = "answer_tokenizer.json"  # danlu's own name: transformers knows no such file
 BERT_MARKS = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
 ROLES = {  # what transformers calls a mark → how it may be written
     "unk_token": ("[UNK]", "<unk>"),
@@ -21,22 +25,42 @@ ROLES = {  # what transformers calls a mark → how it may be written
 
 
 def tokenizer_json_of(folder: Path) -> str:
-    """tokenizer.json, or what vocab.txt (WordPiece) or vocab.json with merges.txt (byte-level BPE) say.
+    """tokenizer.json, or what vocab.txt (WordPiece), source.spm (SentencePiece) or merges.txt (byte-level BPE) say.
+
+    The numbers of the last two are in vocab.json.
 
     Raises DanluError where there is none of them, or they cannot be read.
     """
     try:
-        if (folder / "tokenizer.json").is_file():
-            return Tokenizer.from_file(str(folder / "tokenizer.json")).to_str()
-        if (folder / "vocab.txt").is_file():
-            return _wordpiece(folder).to_str()
-        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            return _byte_level(folder).to_str()
+        return _read(folder).to_str()
     except DanluError:
         raise
-    except Exception as error:  # tokenizers raises nothing narrower
+    except Exception as error:
+        if type(error) is not Exception and not isinstance(error, ValueError):  # tokenizers raises the bare class
+            raise
         raise DanluError("hub.bad_tokenizer", folder=str(folder), why=str(error)[:200]) from None
-    raise DanluError("hub.no_tokenizer", folder=str(folder))
+
+
+def answer_tokenizer_json_of(folder: Path) -> str | None:
+    """What ANSWER_TOKENIZER or target.spm say, the tokenizer of the answers; None where one tokenizer reads both sides."""
+    if (folder / ANSWER_TOKENIZER).is_file():
+        return (folder / ANSWER_TOKENIZER).read_text(encoding="utf-8")
+    if (folder / "tokenizer.json").is_file() or not (folder / TARGET).is_file():
+        return None
+    return marian_tokenizer(folder, TARGET).to_str()
+
+
+def forced_of(said: Mapping[str, Any]) -> Forced:
+    """What generation_config.json, or an older config.json, rules of answers."""
+    never = tuple(tokens[0] for tokens in said.get("bad_words_ids") or () if len(tokens) == 1)
+    return Forced(said.get("forced_bos_token_id"), said.get("forced_eos_token_id"), never)
+
+
+def generation_settings(start: int, end: int, forced: Forced) -> dict[str, Any]:
+    """What generation_config.json says of answers: the tokens before and behind them, and what is ruled of theirs."""
+    never = {"bad_words_ids": [[token] for token in forced.never]} if forced.never else {}
+    first_and_last = {"forced_bos_token_id": forced.first, "forced_eos_token_id": forced.last}
+    return {"decoder_start_token_id": start, "eos_token_id": end, **first_and_last, **never}
 
 
 def longest_text(folder: Path) -> int | None:
@@ -67,6 +91,18 @@ def _marks(known: Tokenizer) -> dict[str, str]:
         for role, names in ROLES.items()
     }
     return {role: mark for role, mark in marks.items() if mark}
+
+
+def _read(folder: Path) -> Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    if (folder / "vocab.txt").is_file():
+        return _wordpiece(folder)
+    if (folder / SOURCE).is_file():
+        return marian_tokenizer(folder, SOURCE)
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return _byte_level(folder)
+    raise DanluError("hub.no_tokenizer", folder=str(folder))
 
 
 def _wordpiece(folder: Path) -> Tokenizer:
