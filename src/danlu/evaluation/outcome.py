@@ -19,8 +19,8 @@ class Outcome:
     labels    (N, K) 0 or 1                                            (N, K) float64, each by itself
     number    (N,) float64, raw units                                  (N,) float64, raw units
     entities  (N, K) entities of each kind                             (N, K, 2) of them found, and entities answered
-    translation, summary: (N, 1) tokens of the first reference       (N, F) `danlu.evaluation.overlap` of the answer, then
-                                                                       nats of the reference, tokens told right
+    translation, summary: (N, 1) tokens of the first reference         (N, F) `overlap.figures` of the answer, then nats
+                                                                       of the reference, tokens told right
     answers   (N,) 1 where the context holds an answer, else 0         (N, 2) exact match and F1 of each answer
     masked    (N, 2) hidden tokens, pairs of texts                     (N, 4) nats, tokens told right, tokens among the
                                                                        first five, pairs told right

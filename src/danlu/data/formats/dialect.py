@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 DELIMITERS = ",\t;|"
-SENTENCE_ENDS = (".", "!", "?", "。", "！", "？")  # a first row of nothing but sentences names no columns
+SENTENCE_ENDS = (".", "!", "?", "？")  # a first row in which every cell ends so names no columns
 LONGEST_NAME = 70  # characters: a longer cell in the first row is no name of a column
 
 _SAMPLE = 1 << 18  # bytes
@@ -112,7 +112,9 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
     numbers = [cell.strip() for cell in first if _NUMBER.fullmatch(cell)]
     if numbers:
         return all(re.fullmatch(r"(19|20)\d\d", number) for number in numbers)  # years are names
-    if any(len(cell) > LONGEST_NAME for cell in first) or all(cell.rstrip().endswith(SENTENCE_ENDS) for cell in first):
+    if any(len(cell) > LONGEST_NAME or cell.endswith(("。", "！")) for cell in first):
+        return False
+    if all(cell.endswith(SENTENCE_ENDS) for cell in first):
         return False
     return not any(sum(row[i] == cell for row in rows) >= 2 for i, cell in enumerate(first) if cell)
 
