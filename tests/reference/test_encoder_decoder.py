@@ -10,10 +10,10 @@ import transformers
 from torch import Tensor
 
 from danlu.data.store import Shapes
+from danlu.data.text import Forced
 from danlu.errors import DanluError
 from danlu.generation import answer
 from danlu.generation.config import GenerationConfig
-from danlu.generation.reading import Forced
 from danlu.models import FAMILIES, build
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.hub import files

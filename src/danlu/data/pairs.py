@@ -21,7 +21,7 @@ from danlu.data.examples import Examples
 from danlu.data.store import Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint, checkpoint_only, share_of_ideographs, texts_of
+from danlu.data.text import FREE, Checkpoint, Forced, checkpoint_only, share_of_ideographs, texts_of
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -46,6 +46,7 @@ class Pairs:
 
     `max_length` and `answer_length` are tokens with the marks around them. `start` is the token that stands before an
     answer, `end` the one behind it. `bleu_words`: how the answers are divided into words when they are measured.
+    `answer_tokenizer_json`: of the answers, where they have a tokenizer of their own, with the same numbers.
     """
 
     source: str
@@ -58,6 +59,8 @@ class Pairs:
     end: int
     bleu_words: BleuWords
     tokenizer_json: str
+    answer_tokenizer_json: str | None = None
+    forced: Forced = FREE
     reads: Literal["pairs"] = "pairs"
 
     def encode(
@@ -92,7 +95,8 @@ class Pairs:
 
     def _ids(self, texts: Sequence[str], column: str, longest: int, rows: Rows, progress: Progress | None) -> list[Ids]:
         """The tokens of each text, its marks around them, no more than `longest`."""
-        tokenizer = _unlimited(self.tokenizer_json)
+        own = self.answer_tokenizer_json if column == self.target else None
+        tokenizer = _unlimited(own or self.tokenizer_json)
         tokenizer.enable_truncation(longest)
         ids, long = list[Ids](), np.zeros(len(texts), bool)
         for first in range(0, len(texts), _CHUNK):
@@ -133,12 +137,13 @@ def fit_pairs(
     if progress and not checkpoint:
         progress(Note("corpus.training_tokenizer"), 0, 0)
     marked = _given(checkpoint, config) if checkpoint else _trained([*texts, *answers], config)
-    tokenizer, most = _unlimited(marked.tokenizer_json), checkpoint.max_length if checkpoint else _LONGEST
+    most = checkpoint.max_length if checkpoint else _LONGEST
+    reader, writer = (_unlimited(each) for each in (marked.tokenizer_json, marked.of_answers))
     pairs = Pairs(
         source=source,
         target=target,
-        max_length=_longest(tokenizer, texts, config, most),
-        answer_length=_longest(tokenizer, answers, config, most),
+        max_length=_longest(reader, texts, config, most),
+        answer_length=_longest(writer, answers, config, most),
         over_long=config.over_long,
         bleu_words=_bleu_words(answers),
         **vars(marked),
@@ -165,6 +170,13 @@ class _Marked:
     size: int
     start: int
     end: int
+    answer_tokenizer_json: str | None = None
+    forced: Forced = FREE
+
+    @property
+    def of_answers(self) -> str:
+        """The tokenizer that reads answers."""
+        return self.answer_tokenizer_json or self.tokenizer_json
 
 
 def _trained(texts: Sequence[str], config: TextConfig) -> _Marked:
@@ -174,7 +186,8 @@ def _trained(texts: Sequence[str], config: TextConfig) -> _Marked:
     if config.lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.add_special_tokens([START])
-    start, end = (tokenizer.token_to_id(mark) for mark in (START, END))
+    marks = tokenizer.get_vocab()
+    start, end = marks[START], marks[END]
     tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, end)])
     return _Marked(tokenizer.to_str(), tokenizer.get_vocab_size(), start, end)
 
@@ -192,7 +205,14 @@ def _given(checkpoint: Checkpoint, config: TextConfig) -> _Marked:
     if checkpoint.start is None:
         raise DanluError("pairs.no_start")
     end = _unlimited(checkpoint.tokenizer_json).encode("a").ids[-1]
-    return _Marked(checkpoint.tokenizer_json, checkpoint.size, checkpoint.start, end)
+    return _Marked(
+        checkpoint.tokenizer_json,
+        checkpoint.size,
+        checkpoint.start,
+        end,
+        checkpoint.answer_tokenizer_json,
+        checkpoint.forced,
+    )
 
 
 def _bleu_words(answers: Sequence[str]) -> BleuWords:

@@ -34,7 +34,7 @@ from danlu.recipe import TextConfig
 from danlu.words import Note
 
 TokenKind = Literal["word", "char", "bpe", "wordpiece", "unigram"]
-PRETRAINED = "pretrained"
+PRETRAINED: Literal["pretrained"] = "pretrained"
 TokenIds = npt.NDArray[np.int64]
 
 PAD, UNKNOWN, SEPARATOR = 0, 1, 2
@@ -62,6 +62,20 @@ _CHUNK = 10_000  # texts between two signs of progress
 
 
 @dataclass(frozen=True)
+class Forced:
+    """What a checkpoint rules of its answers: their first token, the last of one that fills its room, and those that
+    are never written; nothing where nothing is said.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    never: tuple[int, ...] = ()
+
+
+FREE = Forced()
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """The tokenizer of a pretrained model, as the text of a `tokenizer.json`, and what its model can take."""
 
@@ -69,14 +83,16 @@ class Checkpoint:
     max_length: int
     size: int  # tokens that have a vector, which may be more than the tokenizer knows
     start: int | None = None  # the token that stands before an encoder-decoder's answer, or a decoder's document
+    answer_tokenizer_json: str | None = None  # of an encoder-decoder that has another one for its answers
+    forced: Forced = FREE
 
 
 @dataclass(frozen=True)
 class Tokens:
     """The text columns and their tokenizer as the text of a `tokenizer.json`.
 
-    A tokenizer that was trained here joins columns with a separator. A checkpoint's adds its own special tokens, and
-    takes two columns as its pair of texts: `segments` then says how many kinds of segment it tells apart.
+    A tokenizer that was trained here joins columns with a separator. One that is `marked`, as a checkpoint's is, adds
+    its own marks, and takes two columns as its pair of texts: `segments` then says how many kinds it tells apart.
     """
 
     columns: tuple[str, ...]
@@ -86,18 +102,19 @@ class Tokens:
     size: int
     tokenizer_json: str
     segments: int = 0
+    marked: bool = False
 
     def encode(self, frame: pl.DataFrame, rows: Rows, progress: Progress | None = None) -> dict[str, Ragged]:
         """The feeds "tokens" (ids below `size`) and "segments"; over-long texts are cut and counted, or refused."""
         texts = [texts_of(frame[name], name) for name in self.columns]
-        if self.kind == PRETRAINED:
-            return self._encoded_by_checkpoint(texts, rows, progress)
+        if self.marked:
+            return self._encoded_between_marks(texts, rows, progress)
         values, lengths = _token_ids(self._tokenizer, texts, progress)
         self._judge(lengths, rows)
         values, lengths = first_of_each(values, lengths, self.max_length)
         return {"tokens": Ragged(torch.from_numpy(values), torch.from_numpy(offsets_of(lengths)))}
 
-    def _encoded_by_checkpoint(
+    def _encoded_between_marks(
         self, texts: Sequence[list[str]], rows: Rows, progress: Progress | None
     ) -> dict[str, Ragged]:
         found = list(_encodings(self._tokenizer, texts, progress))
@@ -125,24 +142,30 @@ class Tokens:
     def _tokenizer(self) -> Tokenizer:
         tokenizer = Tokenizer.from_str(self.tokenizer_json)
         tokenizer.encode_special_tokens = True  # "[PAD]" in a text is text
-        if self.kind == PRETRAINED:
+        if self.marked:
             tokenizer.no_padding()
             tokenizer.enable_truncation(self.max_length)
         return tokenizer
 
 
 def fit_tokens(
-    frame: pl.DataFrame, columns: tuple[str, ...], config: TextConfig, progress: Progress | None = None
+    frame: pl.DataFrame,
+    columns: tuple[str, ...],
+    config: TextConfig,
+    progress: Progress | None = None,
+    marked: bool = False,
 ) -> tuple[Tokens, list[Note]]:
-    """The tokenizer trained on the texts, and what was chosen and why."""
+    """The tokenizer trained on the texts, `marked` with marks before and behind, and what was chosen and why."""
     texts = [texts_of(frame[name], name) for name in columns]
     kind, why = (config.tokenizer, None) if config.tokenizer else chosen_kind(texts)
-    tokenizer = trained_tokenizer(kind, texts, config)
+    tokenizer = trained_tokenizer(kind, texts, config, marked)
     every = 1 if config.over_long == "refuse" else max(1, len(texts[0]) // _LENGTHS)
-    _, lengths = _token_ids(tokenizer, [column[::every] for column in texts], progress)
+    sample = [column[::every] for column in texts]
+    lengths = _marked_lengths(tokenizer, sample, progress) if marked else _token_ids(tokenizer, sample, progress)[1]
     longest = config.max_length or _max_length(kind, lengths, config.over_long)
     size = tokenizer.get_vocab_size()
-    tokens = Tokens(columns, kind, longest, config.over_long, size, tokenizer.to_str())
+    segments = 2 if marked and len(columns) > 1 else 0
+    tokens = Tokens(columns, kind, longest, config.over_long, size, tokenizer.to_str(), segments, marked)
     fitted = Note(
         f"codec.tokens_{kind}",
         column=", ".join(columns),
@@ -176,7 +199,7 @@ def given_tokens(
     longest = min(config.max_length or int(fitting), checkpoint.max_length)
     segments = 2 if any(max(e.type_ids, default=0) for e in sample) else 0
     tokens = Tokens(
-        columns, "pretrained", longest, config.over_long, checkpoint.size, checkpoint.tokenizer_json, segments
+        columns, PRETRAINED, longest, config.over_long, checkpoint.size, checkpoint.tokenizer_json, segments, True
     )
     cut = round(100 * float((lengths > longest).mean()), 1)
     return tokens, [
@@ -295,7 +318,7 @@ def _token_ids(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progr
 
 
 def _encodings(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> Iterator[Encoding]:
-    """What a checkpoint's tokenizer makes of each row: one text, or two as its pair; further columns join the second.
+    """What a tokenizer with marks makes of each row: one text, or two as its pair; further columns join the second.
 
     Where it marks no pair, columns are lines of one text.
     """
@@ -311,6 +334,10 @@ def _encodings(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progr
         yield from tokenizer.encode_batch(inputs)
         if progress:
             progress(Note("codec.encoding_texts"), min(start + _CHUNK, rows), rows)
+
+
+def _marked_lengths(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> Lengths:
+    return np.array([len(e) for e in _encodings(tokenizer, texts, progress)], np.int64)
 
 
 def _whole_length(encoding: Encoding) -> int:

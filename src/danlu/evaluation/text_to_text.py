@@ -167,7 +167,8 @@ def written(module: nn.Module, pairs: Pairs, store: Store) -> list[str]:
     for index, batch in evaluation_batches(store, ROWS_AT_ONCE):
         tokens, lengths = (batch.inputs[name].tolist() for name in ("tokens", "tokens_length"))
         sources = [ids[:length] for ids, length in zip(tokens, lengths, strict=True)]
-        for row, ids in zip(index.tolist(), answer(module, sources, config, pairs.start, (pairs.end,)), strict=True):
+        answers = answer(module, sources, config, pairs.start, (pairs.end,), pairs.forced)
+        for row, ids in zip(index.tolist(), answers, strict=True):
             texts[row] = pairs.text(ids)
     return texts
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from danlu.data.text import FREE, Forced
 from danlu.errors import DanluError
 from danlu.generation.beams import beam_search
 from danlu.generation.choice import Choice
 from danlu.generation.config import GenerationConfig
-from danlu.generation.reading import FREE, Answering, Decoder, Forced, Prompted, Reader, Rereading
+from danlu.generation.reading import Answering, Decoder, Prompted, Reader, Rereading
 from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
 

@@ -1,12 +1,12 @@
 """What a decoder has read, row by row, as the search for new tokens sees it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from danlu.data.text import Forced
 from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.long_tail import LanguageModel
@@ -69,20 +69,6 @@ class Rereading:
     def select(self, rows: Tensor) -> None:
         """Keep these rows, in this order."""
         self.start, self.read = self.start.index_select(0, rows), self.read.index_select(0, rows)
-
-
-@dataclass(frozen=True)
-class Forced:
-    """What a checkpoint rules of its answers: their `first` token, the `last` of one that fills its room, and those
-    that are `never` written; nothing where nothing is said.
-    """
-
-    first: int | None = None
-    last: int | None = None
-    never: tuple[int, ...] = ()
-
-
-FREE = Forced()
 
 
 class Answering:

@@ -51,8 +51,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "{path}：不是 llama2.c 格式的模型，或内容不完整。请重新下载，或换一个文件。",
     ),
     "hub.no_tokenizer": (
-        "{folder}: no tokenizer.json, no vocab.txt, and no vocab.json with merges.txt. Put the checkpoint's tokenizer there.",
-        "{folder}：没有 tokenizer.json、vocab.txt，也没有 vocab.json 加 merges.txt。请把检查点的分词器文件放进来。",
+        "{folder}: no tokenizer.json, no vocab.txt, and no vocab.json with merges.txt or source.spm. "
+        "Put the checkpoint's tokenizer there.",
+        "{folder}：没有 tokenizer.json、vocab.txt，也没有 vocab.json 加 merges.txt 或 source.spm。请把检查点的分词器文件放进来。",
     ),
     "hub.bad_tokenizer": (
         "{folder}: the tokenizer cannot be read ({why}). Get the checkpoint again.",

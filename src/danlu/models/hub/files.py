@@ -1,5 +1,6 @@
 """Checkpoints as files: a local folder, or a name on the Hugging Face hub. Knows no family and no layout."""
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 from danlu.errors import DanluError
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-PREPROCESSOR = "preprocessor_config.json"
+PREPROCESSOR, GENERATION = "preprocessor_config.json", "generation_config.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.bin.index.json")
 WANTED = (
     CONFIG,
@@ -21,11 +22,13 @@ WANTED = (
     "tokenizer*.json",
     "vocab*",
     "merges.txt",
+    "*.spm",
     "special_tokens_map.json",
-    "generation_config.json",
+    GENERATION,
     PREPROCESSOR,
     "modules.json",
-    "1_Pooling/config.json",
+    "*_Pooling/config.json",
+    "sentence_*_config.json",
 )
 
 # model_type of config.json → family.
@@ -80,6 +83,11 @@ def read_preprocessor(folder: Path) -> dict[str, Any]:
     return _json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
 
 
+def read_generation(folder: Path) -> dict[str, Any]:
+    """generation_config.json, which says how texts begin and end; {} where there is none."""
+    return _json(folder / GENERATION) if (folder / GENERATION).is_file() else {}
+
+
 def read_tensors(folder: Path) -> dict[str, Tensor]:
     """All tensors of model.safetensors, or of the parts that model.safetensors.index.json names.
 
@@ -97,17 +105,27 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """config.json and model.safetensors, each whole or absent; raises OSError as any writer does."""
+    """model.safetensors, and then config.json, each whole or absent; raises OSError as any writer does."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = {name: folder / f".{name}.partial" for name in (CONFIG, WEIGHTS)}
+    partial = {name: folder / f".{name}.partial" for name in (WEIGHTS, CONFIG)}
     try:
-        partial[CONFIG].write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, partial[WEIGHTS], {"format": "pt"})
+        write_tensors(partial[WEIGHTS], tensors)
+        partial[CONFIG].write_text(json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         for name, file in partial.items():
             file.replace(folder / name)
     finally:
         for file in partial.values():
             file.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """A safetensors file of the tensors; raises OSError as any writer does."""
+    try:
+        save_file({k: v.detach().contiguous().cpu().clone() for k, v in tensors.items()}, path, {"format": "pt"})
+    except SafetensorError as error:  # wraps the system's error in one of its own
+        if "os error 28" in str(error) or "No space left" in str(error):
+            raise OSError(errno.ENOSPC, str(error)) from None
+        raise
 
 
 def _fetched(name: str, revision: str | None) -> Path:

@@ -42,7 +42,7 @@ def tokenizer_json_of(folder: Path) -> str:
 
 
 def answer_tokenizer_json_of(folder: Path) -> str | None:
-    """What ANSWER_TOKENIZER or target.spm say, the tokenizer of the answers; None where one tokenizer reads both sides."""
+    """ANSWER_TOKENIZER or what target.spm says, the tokenizer of answers; None where one tokenizer reads both sides."""
     if (folder / ANSWER_TOKENIZER).is_file():
         return (folder / ANSWER_TOKENIZER).read_text(encoding="utf-8")
     if (folder / "tokenizer.json").is_file() or not (folder / TARGET).is_file():
