@@ -31,9 +31,9 @@ def figures(answers: Sequence[str], references: Sequence[Sequence[str]], words: 
     Each answer has at least one reference. BLEU counts n-grams that any of them has; chrF and each ROUGE are those of
     the reference that is nearest to the answer.
     """
-    from sacrebleu import metrics
+    from sacrebleu.metrics import bleu as sacrebleu
 
-    counted = metrics.BLEU(tokenize=words, effective_order=True)
+    counted = sacrebleu.BLEU(tokenize=words, effective_order=True)
     rows = [
         [*_bleu_counts(counted.sentence_score(said, list(right))), *_chrf_counts(said, right), *rouge(said, right)]
         for said, right in zip(answers, references, strict=True)
