@@ -162,7 +162,7 @@ def _source(columns: Mapping[str, Column], written: Column) -> str:
 
 def _task_of_pairs(frame: pl.DataFrame, target: str, source: str) -> tuple[str, Note]:
     """A summary is less than a third as long as its source."""
-    written, read = frame[target].list.first().str.len_bytes().sum(), frame[source].str.len_bytes().sum()
+    written, read = (int(texts.str.len_bytes().sum()) for texts in (frame[target].list.first(), frame[source]))
     name = "summarization" if 3 * written < read else "translation"
     percent = round(100 * written / max(read, 1))
     return name, Note(f"pairs.task_{name}", target=target, source=source, percent=percent)
