@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from danlu.api import evaluate, load, predict, read, train
+    from danlu.api import embed, evaluate, load, predict, read, train
     from danlu.errors import DanluError
     from danlu.estimator import Estimator
     from danlu.predictor import Predictor
@@ -17,6 +17,7 @@ __all__ = [
     "Predictor",
     "Recipe",
     "Run",
+    "embed",
     "evaluate",
     "load",
     "predict",
@@ -30,6 +31,7 @@ _HOME = {
     "Predictor": "danlu.predictor",
     "Recipe": "danlu.recipe",
     "Run": "danlu.run",
+    "embed": "danlu.api",
     "evaluate": "danlu.api",
     "load": "danlu.api",
     "predict": "danlu.api",

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from danlu.data.examples import Examples
 from danlu.data.read import examples_of
 from danlu.data.read import read as read_files
+from danlu.embedding import Embedder
 from danlu.errors import DanluError
 from danlu.flow.runs import resuming, training
+from danlu.models.hub.sentences import Pooling
 from danlu.predictor import Predictor, files_of
 from danlu.recipe import Recipe
 from danlu.run import Run
 
-__all__ = ["evaluate", "load", "predict", "read", "recipe_of", "resuming", "train", "training"]
+__all__ = ["embed", "embedder", "evaluate", "load", "predict", "read", "recipe_of", "resuming", "train", "training"]
 
 
 def train(
@@ -106,6 +109,28 @@ def load(run: str | Path | Run) -> Predictor:
 def predict(run: str | Path | Run, rows: Any) -> pl.DataFrame:
     """Predictions of the run's model for files or rows, see `Predictor.predict`."""
     return load(run).predict(rows)
+
+
+def embedder(source: str | Path | Run) -> Embedder:
+    """What makes vectors of texts: a run's model, or the checkpoint of a folder or of a name on the hub."""
+    if isinstance(source, Run) or (Path(source) / "recipe.yaml").is_file():
+        return load(source).embedder
+    return Embedder.of_checkpoint(str(source))
+
+
+def embed(
+    source: str | Path | Run,
+    texts: str | Sequence[str],
+    *,
+    pooling: Pooling | None = None,
+    normalize: bool | None = None,
+) -> np.ndarray:
+    """A vector for each text, (N, width) float32, from a run or a checkpoint.
+
+    `pooling` and `normalize` are what the checkpoint says where they are None. Raises DanluError where it is no
+    Transformer that reads texts.
+    """
+    return embedder(source).asked(pooling, normalize).vectors(texts)
 
 
 def evaluate(run: str | Path | Run, data: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -19,6 +19,8 @@ from danlu.layout import definitions
 from danlu.words import Note, say
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from danlu.recipe import Recipe
 
 Action = TypeVar("Action", bound=Callable[..., None])
@@ -187,12 +189,7 @@ def predict(
     rows = [_json_row(given) for given in row] if row else text
     predictor, tally = api.load(run), Tally()
     frames = iter([predictor.predict(rows, tally)]) if rows else predictor.predict_stream(str(data), tally=tally)
-    if file:
-        output.write_file(frames, file)
-    elif sys.stdout.isatty():
-        _print(output.preview(frames, shutil.get_terminal_size().columns))
-    else:
-        output.write_standard_output(frames)
+    _write(frames, file)
     for note in tally.notes():
         print(note, file=sys.stderr)
 
@@ -248,6 +245,42 @@ def generate(
     for piece in chain([prompt + first], pieces):
         print(piece, end="", flush=True)
     print()
+
+
+@_command(
+    "embed",
+    """\
+danlu embed runs/reviews new.csv --out vectors.parquet
+danlu embed sentence-transformers/all-MiniLM-L6-v2 new.csv --out vectors.csv
+danlu embed ./minilm --text "a joy from start to end" --pooling mean --normalize""",
+)
+def embed(
+    source: Annotated[str, typer.Argument(metavar="RUN|CHECKPOINT", help=say("cli.embed.source"), show_default=False)],
+    data: Annotated[str | None, typer.Argument(metavar="[DATA|-]", help=say("cli.embed.data"))] = None,
+    text: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.embed.text"))] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.embed.out"))] = None,
+    column: Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.embed.column"))] = None,
+    pooling: Annotated[
+        Literal["mean", "cls", "last"] | None, typer.Option(metavar="mean|cls|last", help=say("cli.embed.pooling"))
+    ] = None,
+    normalize: Annotated[
+        bool | None, typer.Option("--normalize/--no-normalize", help=say("cli.embed.normalize"))
+    ] = None,
+) -> None:
+    """Give a vector for each text."""
+    if bool(data) == bool(text):
+        raise DanluError("cli.embed.one_input")
+
+    from danlu import api, output
+    from danlu.data.tally import Tally
+
+    file = output.writable(out) if out else None
+    embedder, tally = api.embedder(source).asked(pooling, normalize), Tally()
+    print(embedder.note, file=sys.stderr)
+    frames = embedder.rows(data, tally, column) if data else iter([embedder.frame(text or [], tally)])
+    _write(frames, file)
+    for note in tally.notes():
+        print(note, file=sys.stderr)
 
 
 @_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")
@@ -350,6 +383,18 @@ def _is_setting(argument: str, sections: set[str]) -> bool:
     if not equals or not re.fullmatch(r"[a-z]\w*(\.\w+)*", key):
         return False
     return key.partition(".")[0] in sections or not (re.search(r"[/*?]", argument) or Path(argument).exists())
+
+
+def _write(frames: "Iterator[pl.DataFrame]", file: Path | None) -> None:
+    """Into a file, onto a terminal, or as CSV into a pipe."""
+    from danlu import output
+
+    if file:
+        output.write_file(frames, file)
+    elif sys.stdout.isatty():
+        _print(output.preview(frames, shutil.get_terminal_size().columns))
+    else:
+        output.write_standard_output(frames)
 
 
 def _json_row(text: str) -> dict[str, Any]:

@@ -121,13 +121,23 @@ def _lazy(frames: Iterator[pl.DataFrame]) -> pl.LazyFrame:
 
 
 def _flat(frames: pl.LazyFrame) -> pl.LazyFrame:
-    """Lists as a cell of text: labels joined, others written as JSON."""
+    """Lists as a cell of text: labels joined, others written as JSON; vectors as a column per number."""
     dtypes = _without_bytes(frames).collect_schema()
     labels = [name for name, dtype in dtypes.items() if dtype == pl.List(pl.String)]
-    lists = [name for name, dtype in dtypes.items() if dtype.is_nested() and name not in labels]
-    return _without_bytes(frames).with_columns(
-        *(pl.col(name).list.join(BETWEEN_LABELS) for name in labels),
-        *(pl.col(name).map_batches(_as_json, return_dtype=pl.String) for name in lists),
+    vectors = {name: dtype.size for name, dtype in dtypes.items() if isinstance(dtype, pl.Array)}
+    lists = [name for name, dtype in dtypes.items() if dtype.is_nested() and name not in (*labels, *vectors)]
+    return (
+        _without_bytes(frames)
+        .with_columns(
+            *(
+                pl.col(name).arr.get(place).alias(f"{name}_{place}")
+                for name, size in vectors.items()
+                for place in range(size)
+            ),
+            *(pl.col(name).list.join(BETWEEN_LABELS) for name in labels),
+            *(pl.col(name).map_batches(_as_json, return_dtype=pl.String) for name in lists),
+        )
+        .drop(vectors)
     )
 
 

@@ -27,6 +27,7 @@ from danlu.data.read import examples_of, read, stream
 from danlu.data.split import labelled
 from danlu.data.store import Store
 from danlu.data.tally import Tally
+from danlu.embedding import Embedder
 from danlu.errors import DanluError
 from danlu.evaluation.answers import ANSWERS, Answers
 from danlu.evaluation.calibrate import calibrated as at_temperature
@@ -36,12 +37,14 @@ from danlu.evaluation.outcome import Outcome
 from danlu.generation.config import GenerationConfig
 from danlu.generation.text import Writer
 from danlu.models import family_named
-from danlu.models.hub.tokenizer import mark_numbers, tokenizer_settings
+from danlu.models.hub import files
+from danlu.models.hub.files import GENERATION
+from danlu.models.hub.sentences import Pooling
+from danlu.models.hub.tokenizer import ANSWER_TOKENIZER, generation_settings, mark_numbers, tokenizer_settings
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Task, task_named
 from danlu.tasks.heads import numbers
-from danlu.training.checkpoint import write_tensors
 
 ROWS_AT_ONCE = 1024
 
@@ -119,14 +122,6 @@ class Predictor:
         """
         layout, theirs = family_named(self.family).layout, self._hub_config(config)
         tensors = layout.tensors(self.module, config) if layout and theirs else self.module.state_dict()
-        run.model.mkdir(parents=True, exist_ok=True)
-        weights, partial = run.model / "model.safetensors", run.model / ".model.safetensors.partial"
-        with room_for(weights):
-            try:
-                write_tensors(partial, tensors)
-                partial.replace(weights)
-            finally:
-                partial.unlink(missing_ok=True)
         saved = SavedModel(
             family=self.family,
             fields=config.model_dump(mode="json"),
@@ -139,9 +134,12 @@ class Predictor:
             run.write_text("model/tokenizer.json", self.codec.tokenizer_json)
             settings = tokenizer_settings(self.codec.tokenizer_json, self.codec.shapes.max_tokens)
             run.write_text("model/tokenizer_config.json", json.dumps(settings, indent=1))
+        if theirs and isinstance(reading := self.codec.reading, Pairs):
+            _write_answering(run, reading, theirs["pad_token_id"])
         if theirs and self.codec.images:
             run.write_text("model/preprocessor_config.json", json.dumps(self.codec.images.preprocessor(), indent=1))
-        run.write("model/config", {**theirs, "danlu": saved.model_dump(mode="json")})
+        with room_for(run.model):
+            files.write(run.model, {**theirs, "danlu": saved.model_dump(mode="json")}, tensors)
 
     def _hub_config(self, config: Frozen) -> dict[str, Any]:
         """config.json of the Hugging Face layout; {} where it has no place for this model."""
@@ -152,6 +150,8 @@ class Predictor:
         except DanluError:  # such as several targets, or columns beside the text: the weights keep our names
             return {}
         marks = mark_numbers(self.codec.tokenizer_json) if self.codec.tokenizer_json else {}
+        if isinstance(reading := self.codec.reading, Pairs):
+            theirs["decoder_start_token_id"] = reading.start
         return theirs | {key: number for key, number in marks.items() if theirs.get(key, 0) is None}
 
     def at(self, temperatures: Mapping[str, float]) -> Self:
@@ -214,6 +214,19 @@ class Predictor:
             columns = self._columns(name, outputs[name], "" if single else f"_{name}")
             answered |= {_free(column, answered): values for column, values in columns.items()}
         return answered
+
+    @property
+    def embedder(self) -> Embedder:
+        """What makes vectors of texts; DanluError where the model is no Transformer that reads texts."""
+        made = Embedder.of_module(self.module, self.codec.tokenizer_json, self.codec.shapes.max_tokens)
+        texts = tuple(name for name, kind in self.codec.inputs.items() if kind == "text")
+        return replace(made, data=self.data, columns=self.columns, texts=texts)
+
+    def embed(
+        self, texts: str | Sequence[str], pooling: Pooling | None = None, normalize: bool | None = None
+    ) -> np.ndarray:
+        """A vector for each text, (N, width) float32; `pooling`: "mean" over its tokens (if None), "cls" or "last"."""
+        return self.embedder.asked(pooling, normalize).vectors(texts)
 
     def generate(self, prompts: str | Sequence[str], stop: Sequence[str] = (), **settings: Any) -> list[str]:
         """What the model writes behind each prompt, without the prompt, up to the first of the `stop` strings.
@@ -326,6 +339,14 @@ class Predictor:
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
         return self.task.modality in ("table", "image", "sequence") or Path(text).exists()
+
+
+def _write_answering(run: Run, pairs: Pairs, pad: int | None) -> None:
+    """Into the run's `model` folder: how answers begin and end, and their tokenizer where they have their own."""
+    said = generation_settings(pairs.start, pairs.end, pairs.forced) | {"pad_token_id": pad}
+    run.write_text(f"model/{GENERATION}", json.dumps(said, indent=1))
+    if pairs.answer_tokenizer_json:
+        run.write_text(f"model/{ANSWER_TOKENIZER}", pairs.answer_tokenizer_json)
 
 
 def _as_in_training(data: DataConfig, codec: Codec) -> DataConfig:

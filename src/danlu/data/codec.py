@@ -86,13 +86,14 @@ class Codec:
         progress: Progress | None = None,
         *,
         robust: bool = True,
+        marked: bool = False,
         checkpoint: Checkpoint | None = None,
     ) -> "Codec":
         """The codec of the training rows, for a family that takes the inputs `reads[modality]`.
 
         `robust`: numbers are centred on the median and those far out drawn in; else mean and deviation, so
         that the coefficients of a linear model can be told in raw units.
-        `checkpoint`: of a pretrained model, whose tokenizer reads the texts.
+        `marked`: texts are read between marks. `checkpoint`: of a pretrained model, whose tokenizer reads the texts.
         `goal` is that of a lone target; each of several is what its column's kind says.
         Raises DanluError where a target does not fit the goal or no column can be read.
         """
@@ -113,7 +114,7 @@ class Codec:
             raise DanluError("codec.no_columns", others=others)
         if not inputs:
             raise DanluError("codec.no_inputs", reads=", ".join(taken), columns=", ".join(readable))
-        tokens, said = _fitted(columns["tokens"], lambda c: _tokens(frame, c, config.text, checkpoint, progress), [])
+        tokens, said = _fitted(columns["tokens"], lambda c: _tokens(frame, c, config.text, marked, checkpoint, progress), [])
         terms, said = _fitted(columns["terms"], lambda c: fit_terms(frame, c, config.text, progress), said)
         images, said = _fitted(columns["image"], lambda c: fit_images(frame, c[0], config.image, rows), said)
         sequences, said = _fitted(columns["sequence"], lambda c: fit_sequences(frame, c, rows), said)
@@ -267,13 +268,14 @@ def _tokens(
     frame: pl.DataFrame,
     columns: tuple[str, ...],
     config: TextConfig,
+    marked: bool,
     checkpoint: Checkpoint | None,
     progress: Progress | None,
 ) -> tuple[Tokens, list[Note]]:
     """The checkpoint's tokenizer, or one trained on the texts."""
     if checkpoint:
         return given_tokens(checkpoint, frame, columns, config, progress)
-    return fit_tokens(frame, columns, config, progress)
+    return fit_tokens(frame, columns, config, progress, marked)
 
 
 def _fitted(

@@ -82,7 +82,7 @@ def examples_of(rows: Any, config: DataConfig, columns: Columns | None = None, t
     return _judged(frame, Origin(), _Wish(config, columns, task))
 
 
-def stream(source: str, config: DataConfig, columns: Columns, rows: int = 8192) -> Iterator[Examples]:
+def stream(source: str, config: DataConfig, columns: Columns | None, rows: int = 8192) -> Iterator[Examples]:
     """The rows of a file, folder or "-" (standard input) in pieces of at most `rows`, in constant memory.
 
     ROW counts over all pieces; files are not hashed; a table in long format is read at once. Raises

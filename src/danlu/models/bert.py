@@ -255,6 +255,7 @@ _ALWAYS: dict[str, Any] = {  # what is not among a config.json's settings
     "inner_dropout": 0.0,
     "bias": True,
     "qkv_bias": True,
+    "out_bias": None,
     "qk_norm": False,
     "pool": "tanh",
 }
@@ -416,6 +417,7 @@ def _family(
         fields=fields,
         training=_training,
         layout=layout,
+        marked=True,
     )
 
 

@@ -60,6 +60,7 @@ class Family:
     training: Callable[[Shapes, int], dict[str, Any]]
     prepare: Callable[[nn.Module, Store], None] | None = None
     layout: HubNames | None = None
+    marked: bool = False  # texts begin with a mark, whose vector stands for the text, and end with one
     robust: bool = True  # numbers centred on the median, outliers drawn in; else mean and deviation alone
 
 

@@ -33,6 +33,8 @@ __all__ = ["TASKS", "Objective", "QuestionAnswering", "Supervised", "Task", "Tex
 
 def task_named(name: str) -> Task:
     """The task of that name; DanluError with the nearest names where there is none."""
+    if name == "feature-extraction":
+        raise DanluError("embed.train_nothing")
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, n=5, cutoff=0.4) or list(TASKS)
         raise DanluError("flow.unknown_task", name=name, nearest=", ".join(near))

@@ -39,16 +39,16 @@ class Supervised:
         progress: Progress | None,
     ) -> Codec:
         """The targets, and the columns that the family reads."""
-        reads, robust = family.reads, family.robust
         return Codec.fit(
             train,
             targets,
             self.goal,
-            reads,
+            family.reads,
             self.modality,
             config,
             progress,
-            robust=robust,
+            robust=family.robust,
+            marked=family.marked,
             checkpoint=checkpoint,
         )
 

@@ -18,6 +18,7 @@ AREAS = (
     "codec",
     "corpus",
     "data",
+    "embed",
     "entities",
     "evaluate",
     "flow",

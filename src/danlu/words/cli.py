@@ -149,6 +149,33 @@ WORDS: dict[str, tuple[str, str]] = {
     "cli.report.open": ("Open the page in the browser.", "在浏览器中打开报告。"),
     "cli.runs": ("List the runs below a folder, the newest first.", "列出目录下的各次运行，最新的在前。"),
     "cli.runs.folder": ("Folder that holds run folders.", "存放运行目录的目录。"),
+    "cli.embed": (
+        "Give a vector for each text, from a run's model or from a checkpoint.",
+        "用运行的模型或检查点为每条文本给出一个向量。",
+    ),
+    "cli.embed.source": (
+        "Run folder, folder of a checkpoint, or its name on the Hugging Face hub.",
+        "运行目录、检查点目录，或 Hugging Face hub 上的名称。",
+    ),
+    "cli.embed.data": ("File with the texts, or - for standard input.", "存放文本的文件，或用 - 表示标准输入。"),
+    "cli.embed.text": ("A text in place of a file; may be repeated.", "直接给出文本，代替文件；可重复。"),
+    "cli.embed.out": (
+        "File to write: a list per row in .parquet, .arrow and .jsonl, a column per number in .csv and .tsv.",
+        "输出文件：.parquet、.arrow、.jsonl 中每行一个列表，.csv、.tsv 中每个数一列。",
+    ),
+    "cli.embed.column": ("Column that holds the texts.", "文本所在的列。"),
+    "cli.embed.pooling": (
+        "How the vectors of a text's tokens become one; else as the checkpoint says, or mean.",
+        "如何把各词元的向量合成一个；默认按检查点的说明，没有说明则取平均。",
+    ),
+    "cli.embed.normalize": (
+        "Vectors of length 1; else as the checkpoint says, or as they are.",
+        "把向量归一化为单位长度；默认按检查点的说明，没有说明则不归一化。",
+    ),
+    "cli.embed.one_input": (
+        "Give DATA or --text: danlu embed RUN texts.csv --out vectors.parquet",
+        "请给出 DATA 或 --text：danlu embed RUN texts.csv --out vectors.parquet",
+    ),
     "cli.new": (
         "Write a commented recipe to standard output: every key, its default and its meaning.",
         "向标准输出写一份带注释的配方：每个键、默认值和含义。",
