@@ -47,13 +47,19 @@ def marian_tokenizer(folder: Path, side: str) -> Tokenizer:
         raise DanluError("hub.bad_tokenizer", folder=str(folder), why=f"{side}: no SentencePiece model") from None
     numbers: dict[str, int] = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))
     if pieces.kind != UNIGRAM:
-        raise DanluError("hub.bad_tokenizer", folder=str(folder), why=f"{side}: model_type {pieces.kind} ≠ {UNIGRAM}")
-    if lacking := [mark for mark in MARKS if mark not in numbers]:
-        raise DanluError("hub.bad_tokenizer", folder=str(folder), why=f"{NUMBERS}: {', '.join(lacking)}?")
-    if {*numbers.values()} != {*range(len(numbers))}:
-        raise DanluError("hub.bad_tokenizer", folder=str(folder), why=f"{NUMBERS}: 0 … {len(numbers) - 1}?")
+        why = f"{side}: model_type {pieces.kind} ≠ {UNIGRAM}, unigram"
+        raise DanluError("hub.bad_tokenizer", folder=str(folder), why=why)
+    if flaw := _flaw(numbers):
+        raise DanluError("hub.bad_tokenizer", folder=str(folder), why=f"{NUMBERS}: {flaw}?")
     languages = [name for name in numbers if name.startswith(">>") and name.endswith("<<")]  # to translate to
     return _tokenizer(pieces, numbers, languages)
+
+
+def _flaw(numbers: Mapping[str, int]) -> str:
+    """The marks that are not there, or else the numbers that should be."""
+    if lacking := [mark for mark in MARKS if mark not in numbers]:
+        return ", ".join(lacking)
+    return "" if {*numbers.values()} == {*range(len(numbers))} else f"0 … {len(numbers) - 1}"
 
 
 def _tokenizer(pieces: Pieces, numbers: Mapping[str, int], languages: Sequence[str]) -> Tokenizer:
@@ -91,6 +97,8 @@ def _pieces(model: bytes) -> Pieces:
             kind = dict(_entries(part)).get(3, UNIGRAM)
         elif number == NORMALISATION:
             characters = dict(_entries(part)).get(2, b"")
+    if not scores:
+        raise ValueError("no pieces")
     return Pieces(scores, characters, kind)
 
 

@@ -98,9 +98,10 @@ def _read(folder: Path) -> Tokenizer:
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
     if (folder / "vocab.txt").is_file():
         return _wordpiece(folder)
-    if (folder / SOURCE).is_file():
+    numbered = (folder / "vocab.json").is_file()
+    if numbered and (folder / SOURCE).is_file():
         return marian_tokenizer(folder, SOURCE)
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+    if numbered and (folder / "merges.txt").is_file():
         return _byte_level(folder)
     raise DanluError("hub.no_tokenizer", folder=str(folder))
 
