@@ -10,10 +10,8 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import polars as pl
 import torch
 from tokenizers import Encoding, Tokenizer
-from tokenizers.processors import TemplateProcessing
 
 from danlu.data.examples import Examples
 from danlu.data.question_rows import ANSWERS, CONTEXT, QUESTION
@@ -21,14 +19,13 @@ from danlu.data.store import Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.data.text import (
-    SEPARATOR,
-    SPECIAL,
     UNKNOWN,
     Checkpoint,
-    fit_tokens,
-    given_tokens,
+    checkpoint_only,
+    chosen_kind,
     share_of_ideographs,
     texts_of,
+    trained_tokenizer,
 )
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
@@ -45,9 +42,11 @@ PART = 3  # of a window at most one part in so many is the question, and by defa
 LONGEST_ANSWER = 30  # tokens, unless those of the training rows are longer
 TYPICAL = 0.99  # share of the training answers that can be told in full
 CHINESE = 0.3  # share of ideographs beyond which answers are compared character by character
-KINDS = 4  # of segment: question, context, a token of the context that the question has, two such in a row
+WEIGHTS = (0.0, 0.25, 1.0)  # of a token of the context: not in the question, in it, in it beside the same neighbour
+NEAR = 16  # tokens on either side that are its neighbourhood
+LEVELS = 3  # of what it weighs, as a share of the heaviest
+KINDS = 1 + len(WEIGHTS) * (LEVELS + 1)  # of segment: the question, and each kind of token of a context
 _CHUNK = 2000  # texts between two signs of progress
-OPENING = "[CLS]"
 NO_ANSWER = (UNKNOWN_CLASS, UNKNOWN_CLASS)  # among the tokens of a context
 
 Ids = np.ndarray  # (tokens,) int64
@@ -70,7 +69,7 @@ class Pieces:
         return Pieces(self.ids[part], self.begins[part], self.ends[part])
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
-        """The first and last token of the characters `start` … `end` - 1; None where no token stands for one of them."""
+        """The first and last token of the characters `start` … `end` - 1; None where none stands for them."""
         told = np.flatnonzero(self.begins < self.ends)
         first = int(np.searchsorted(self.ends[told], start, side="right"))
         last = int(np.searchsorted(self.begins[told], end, side="left")) - 1
@@ -103,6 +102,7 @@ class _Window:
     question: Pieces
     first: int
     context: Pieces
+    kinds: np.ndarray  # of segment, of each token of the context
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ class Passages:
     """How questions and contexts are read, and the tokenizer as the text of a `tokenizer.json`.
 
     `stride` tokens are shared by neighbouring windows. Answers are looked for up to `max_answer` tokens, and compared
-    by characters where `by_character`. `segments`: kinds that the model is told; `matches`: whether they say which
-    tokens of a context the question has too. `threshold`: how far an answer's score must be above that of having none;
-    None where the training rows all had one.
+    by characters where `by_character`. `segments`: kinds that the model is told; `likeness`: whether they say how
+    like the question each place of the context is. `threshold`: how far an answer's score must be above that of having
+    none; None where the training rows all had one.
     """
 
     max_length: int
@@ -120,7 +120,7 @@ class Passages:
     max_answer: int
     size: int
     segments: int
-    matches: bool
+    likeness: bool
     by_character: bool
     tokenizer_json: str
     threshold: float | None = None
@@ -167,17 +167,17 @@ class Passages:
         for row, (whole, context) in enumerate(zip(questions, contexts, strict=True)):
             question = whole.cut(0, self.max_length // PART)
             room = self.max_length - self._marks.count - len(question)
+            kinds = likeness(question.ids, context.ids) if self.likeness else np.full(len(context), self._marks.segment)
             for first in starts(len(context), room, self.stride):
-                yield _Window(row, question, first, context.cut(first, room))
+                yield _Window(row, question, first, context.cut(first, room), kinds[first : first + room])
 
     def _tensors(self, window: _Window) -> np.ndarray:
         """(4, T) int64: tokens, segments, first and last + 1 character of the context, UNKNOWN_CLASS for the others."""
         marks, question, context = self._marks, window.question.ids, window.context
         before, behind = len(marks.opening) + len(question) + len(marks.middle), len(marks.closing)
-        kinds = shared(question, context.ids) if self.matches else np.full(len(context), marks.segment)
         nowhere = context.begins == context.ends
         tokens = np.concatenate([marks.opening, question, marks.middle, context.ids, marks.closing])
-        segments = np.concatenate([np.zeros(before, np.int64), kinds, np.full(behind, marks.segment)])
+        segments = np.concatenate([np.zeros(before, np.int64), window.kinds, np.full(behind, marks.segment)])
         begins, ends = (
             np.pad(np.where(nowhere, UNKNOWN_CLASS, values), (before, behind), constant_values=UNKNOWN_CLASS)
             for values in (context.begins, context.ends)
@@ -211,7 +211,7 @@ class Passages:
 
 
 def fit_passages(
-    train: Examples, config: TextConfig, checkpoint: Checkpoint | None = None, progress: Progress | None = None
+    train: Examples, config: TextConfig, checkpoint: Checkpoint | None = None
 ) -> tuple[Passages, list[Note]]:
     """The checkpoint's tokenizer, or one trained on the texts; windows that suit them; what was chosen.
 
@@ -222,7 +222,7 @@ def fit_passages(
     answers = train.frame[ANSWERS].explode().drop_nulls().struct.unnest().drop_nulls()["text"].to_list()
     if not answers:
         raise DanluError("qa.none_known", column=ANSWERS)
-    tokenizer_json, size, limit, said = _tokenizer_for(train, config, checkpoint, progress)
+    tokenizer_json, size, limit, said = _tokenizer_for(train, config, checkpoint)
     tokenizer = Tokenizer.from_str(tokenizer_json)
     marks = _marks_of(tokenizer)
     longest = min(config.max_length or LONGEST, limit)
@@ -233,7 +233,7 @@ def fit_passages(
         max_answer=config.max_answer or max(LONGEST_ANSWER, int(np.ceil(np.quantile(lengths, TYPICAL)))),
         size=size,
         segments=KINDS if checkpoint is None else marks.segment + 1 if marks.segment else 0,
-        matches=checkpoint is None,
+        likeness=checkpoint is None,
         by_character=share_of_ideographs(answers) > CHINESE,
         tokenizer_json=tokenizer_json,
         threshold=0.0 if (train.frame[ANSWERS].list.len() == 0).any() else None,
@@ -248,41 +248,35 @@ def starts(tokens: int, room: int, stride: int) -> Iterator[int]:
     yield from range(room - stride, max(tokens - stride, 0), room - stride)
 
 
-def shared(question: Ids, context: Ids) -> np.ndarray:
-    """(context tokens,) int64: 1, 2 where the question has the token too, 3 where it has it next to its neighbour."""
+def likeness(question: Ids, context: Ids) -> np.ndarray:
+    """(context tokens,) int64, 1 … KINDS - 1: how like the question each token and its neighbourhood are.
+
+    A model that begins from nothing is told it: which tokens the question has too, and where most of them stand, takes
+    far more questions to learn than most data have.
+    """
     known = np.isin(context, question[question != UNKNOWN])
-    before, after = (np.stack([ids[:-1], ids[1:]]).T.tolist() for ids in (question, context))
-    pairs = {*map(tuple, before)}
-    paired = np.array([tuple(pair) in pairs for pair in after], bool)
-    paired &= known[:-1] & known[1:]
-    return 1 + known + (np.append(paired, False)[: len(known)] | np.append(False, paired)[: len(known)])
+    pairs = np.isin(*(ids[:-1] << 32 | ids[1:] for ids in (context, question))) & known[:-1] & known[1:]
+    match = known.astype(np.int64) + (np.append(pairs, False)[: len(known)] | np.append(False, pairs)[: len(known)])
+    upto = np.append(0.0, np.cumsum(np.array(WEIGHTS)[match]))
+    place = np.arange(len(context))
+    near = upto[np.minimum(place + NEAR + 1, len(context))] - upto[np.maximum(place - NEAR, 0)]
+    level = np.ceil(LEVELS * near / max(near.max(initial=0), 1.0)).astype(np.int64)
+    return 1 + match + len(WEIGHTS) * level
 
 
 def _tokenizer_for(
-    train: Examples, config: TextConfig, checkpoint: Checkpoint | None, progress: Progress | None
+    train: Examples, config: TextConfig, checkpoint: Checkpoint | None
 ) -> tuple[str, int, int, list[Note]]:
     """The tokenizer, how many tokens have a vector, the most of a window, and why."""
-    texts = pl.concat([train.frame[name].unique(maintain_order=True).alias(CONTEXT) for name in (CONTEXT, QUESTION)])
-    all_fit = config.model_copy(update={"over_long": "refuse", "max_length": None})
     if checkpoint:
-        given_tokens(checkpoint, texts.to_frame(), (CONTEXT,), all_fit, progress)
+        checkpoint_only(config)
         return checkpoint.tokenizer_json, checkpoint.size, checkpoint.max_length, []
-    tokens, said = fit_tokens(texts.to_frame(), (CONTEXT,), all_fit, progress)
-    pair = tokens.max_length + SHORTEST if config.max_length is None else config.max_length
-    return _in_pairs(tokens.tokenizer_json), tokens.size + 1, pair, said[:-1]
-
-
-def _in_pairs(tokenizer_json: str) -> str:
-    """The tokenizer with a token that opens a pair of texts, and the separator behind each."""
-    tokenizer = Tokenizer.from_str(tokenizer_json)
-    tokenizer.add_special_tokens([OPENING])
-    separator = SPECIAL[SEPARATOR]
-    tokenizer.post_processor = TemplateProcessing(
-        single=f"{OPENING} $A {separator}",
-        pair=f"{OPENING} $A {separator} $B:1 {separator}:1",
-        special_tokens=[(mark, tokenizer.token_to_id(mark)) for mark in (OPENING, separator)],
-    )
-    return tokenizer.to_str()
+    texts = [texts_of(train.frame[name].unique(maintain_order=True), name) for name in (QUESTION, CONTEXT)]
+    kind, why = (config.tokenizer, None) if config.tokenizer else chosen_kind(texts)
+    tokenizer = trained_tokenizer(kind, texts, config, marked=True)
+    longest = sum(max(len(encoding) for encoding in tokenizer.encode_batch_fast(column)) for column in texts)
+    limit = max(longest, SHORTEST) if config.max_length is None else config.max_length
+    return tokenizer.to_str(), tokenizer.get_vocab_size(), limit, [why] if why else []
 
 
 def _stride(config: TextConfig, longest: int, marks: int) -> int:

@@ -130,7 +130,8 @@ def _columns(frame: pl.DataFrame, config: DataConfig, with_answers: bool) -> Wri
     answers = _first(folded, _ANSWERS, asked)
     if with_answers and answers is None:
         raise DanluError("qa.no_answers", names=", ".join(names), usual=", ".join(_ANSWERS))
-    assert question and context
+    assert question is not None
+    assert context is not None
     return Written(question, context, answers, answers is not None and _in_lists(frame, answers))
 
 
@@ -234,7 +235,7 @@ def _answer(given: Any) -> Answer | None:
 
 
 def _aligned(answer: Answer, context: str) -> Answer:
-    """The answer where it stands in the context: at its place, else where its text stands nearest to it, else nowhere."""
+    """The answer where it stands in the context: at its place, else nearest to it, else nowhere."""
     text, start = answer["text"], answer["start"]
     if start is not None and start >= 0 and context.startswith(text, start):
         return answer

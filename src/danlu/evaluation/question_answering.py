@@ -184,10 +184,10 @@ def thresholded(codec: Codec, module: nn.Module, validation: Examples) -> Codec:
 
 
 def best_threshold(margin: np.ndarray, gain: np.ndarray) -> float:
-    """The value above which all `gain` (N,) of rows with such a `margin` (N,) is highest in sum; midway between two rows."""
-    order = np.argsort(-margin, kind="stable")
-    ordered, total = margin[order], np.append(0.0, np.cumsum(gain[order]))
-    edges = np.concatenate([[ordered[0] + 1], (ordered[:-1] + ordered[1:]) / 2, [ordered[-1] - 1]])
+    """The value above which rows with such a `margin` (N,) have the highest sum of `gain` (N,); midway between two."""
+    values, which = np.unique(-margin, return_inverse=True)
+    total = np.append(0.0, np.cumsum(np.bincount(which, gain)))
+    edges = np.concatenate([[1 - values[0]], -(values[:-1] + values[1:]) / 2, [-values[-1] - 1]])
     return float(edges[total.argmax()])
 
 

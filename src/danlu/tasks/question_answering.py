@@ -27,7 +27,7 @@ ROWS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class QuestionAnswering:
-    """The task of finding the answer to a question in a context: rows are both texts, the target is a list of answers."""
+    """The task of finding the answer to a question in a context: rows are both texts, the target a list of answers."""
 
     name: str = "question-answering"
     modality: Modality = "passages"
@@ -44,7 +44,7 @@ class QuestionAnswering:
         progress: Progress | None,
     ) -> Codec:
         """The tokens of questions and contexts, in windows."""
-        passages, said = fit_passages(train, config.text, checkpoint, progress)
+        passages, said = fit_passages(train, config.text, checkpoint)
         return Codec(
             targets={name: Target(name, "answers") for name in targets},
             inputs={QUESTION: "text", CONTEXT: "text"},
@@ -59,13 +59,14 @@ class QuestionAnswering:
         (name,) = targets
         if config.loss not in (None, "cross_entropy"):
             raise DanluError("train.loss_misfit", loss=config.loss, target=name, fitting="cross_entropy")
-        for setting in ("class_weights", "label_smoothing"):
-            if getattr(config, setting):
-                raise DanluError("qa.loss_settings", setting=setting)
+        if config.class_weights or config.label_smoothing:
+            raise DanluError(
+                "train.only_classes", setting="class_weights" if config.class_weights else "label_smoothing"
+            )
         return AnswerEnds(name)
 
     def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:
-        """The loss, and the share of windows of which both positions are told right."""
+        """The loss, and the share of windows with an answer of which both positions are told right."""
         return ("loss", "exact_match")
 
 
@@ -88,11 +89,11 @@ class AnswerEnds:
         return F.cross_entropy(logits, wanted, ignore_index=UNKNOWN_CLASS, reduction="sum") / 2
 
     def score(self, outputs: Mapping[str, Tensor], batch: Batch) -> dict[str, SumCount]:
-        """The loss, and windows of which both positions are right."""
+        """The loss, and of windows that hold their answer those whose best two tokens of the context are its ends."""
         wanted = batch.targets[self.name]
-        known = wanted[:, 0] != UNKNOWN_CLASS
-        right = (end_scores(outputs, batch).argmax(1) == wanted).all(1) & known
-        return {"loss": (self.loss(outputs, batch), known.sum()), "exact_match": (right.sum(), known.sum())}
+        known, held = wanted[:, 0] != UNKNOWN_CLASS, wanted[:, 0] > 0
+        right = (end_scores(outputs, batch)[:, 1:].argmax(1) + 1 == wanted).all(1) & held
+        return {"loss": (self.loss(outputs, batch), known.sum()), "exact_match": (right.sum(), held.sum())}
 
 
 @dataclass(frozen=True)

@@ -88,11 +88,6 @@ WORDS = {
         "配方：data.text.stride 是 {got}，而长 {longest} 个词元的窗口（问题可占三分之一）最多能共用 {most} 个。"
         "请调小，或调大 data.text.max_length。",
     ),
-    "qa.loss_settings": (
-        "recipe: train.{setting} has no use here: the loss is the cross-entropy of where an answer begins and ends. "
-        "Leave it out.",
-        "配方：train.{setting} 在这里用不上：损失是答案起止位置的交叉熵。请去掉该项。",
-    ),
     "qa.tokens": (
         "question and context are read in windows of up to {max_length} tokens ({size:,} kinds), of which neighbours "
         "share {stride}; answers are looked for up to {max_answer} tokens",

@@ -8,7 +8,7 @@ import polars as pl
 from danlu.errors import DanluError
 
 PLACED = pl.Struct({"text": pl.String, "answer_start": pl.Int64})
-COLUMNS = {
+COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.String,
     "title": pl.String,
     "context": pl.String,
