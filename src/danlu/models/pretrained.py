@@ -21,6 +21,8 @@ from danlu.models.transformer import level_of
 from danlu.recipe import DataConfig, Frozen
 from danlu.words import Note
 
+# Of an encoder-decoder, which keeps its head: every layer goes on alike.
+ANSWERING: Mapping[str, Any] = {"learning_rate": 5e-5, "layer_decay": None, "label_smoothing": 0.1}
 UNBOUNDED = 2048  # tokens of a text for a model whose config names no largest number of positions
 
 
@@ -133,6 +135,7 @@ def fine_tuning(shapes: Shapes, rows: int) -> dict[str, Any]:
         "keep": "best",
         "precision": "bfloat16",
         "augment": shapes.image is not None,
+        **(ANSWERING if shapes.answers else {}),
     }
 
 
