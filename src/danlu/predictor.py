@@ -47,6 +47,7 @@ from danlu.tasks import Task, task_named
 from danlu.tasks.heads import numbers
 
 ROWS_AT_ONCE = 1024
+PIECE, PIECE_WRITTEN = 8192, 256  # rows of a file that are answered before the next; where each is searched for, fewer
 
 
 class SavedModel(Frozen):
@@ -175,13 +176,16 @@ class Predictor:
             warnings.warn(str(note), stacklevel=2)
         return answered
 
-    def predict_stream(self, source: str, rows: int = 8192, tally: Tally | None = None) -> Iterator[pl.DataFrame]:
+    def predict_stream(
+        self, source: str, rows: int | None = None, tally: Tally | None = None
+    ) -> Iterator[pl.DataFrame]:
         """`predict` of a file (or "-", standard input) in pieces of `rows` rows, in constant memory.
 
         What is unusual in the rows (values never seen, texts cut, rows left out because a cell cannot be read) is
         counted in `tally`. Raises DanluError where more rows are unreadable than `data.max_bad_rows` allows.
         """
-        for examples in stream(source, self.data, self.columns, rows):
+        many = PIECE_WRITTEN if isinstance(self.codec.reading, Pairs) else PIECE
+        for examples in stream(source, self.data, self.columns, rows or many):
             if tally is not None:
                 for bad in examples.origin.bad_rows:
                     tally.add("predict.left_out", "", 1, str(bad.reason))
@@ -338,7 +342,14 @@ class Predictor:
 
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
-        return self.task.modality in ("table", "image", "sequence") or Path(text).exists()
+        return self.task.modality in ("table", "image", "sequence") or _exists(text)
+
+    def is_to_be_filled(self, text: str) -> bool:
+        """Whether what stands where a file could is a text with masks, which this model fills."""
+        masking = self.codec.reading
+        if not isinstance(masking, Masking) or _exists(text):
+            return False
+        return " " in text or bool(masking.written_mask.search(text))
 
 
 def _write_answering(run: Run, pairs: Pairs, pad: int | None) -> None:
@@ -354,6 +365,13 @@ def _as_in_training(data: DataConfig, codec: Codec) -> DataConfig:
     if not isinstance(codec.reading, Documents | Masking):
         return data
     return data.model_copy(update={"documents": codec.reading.unit})
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a text, too long for a name
+        return False
 
 
 def _free(name: str, taken: Collection[str]) -> str:

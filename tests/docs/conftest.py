@@ -89,10 +89,42 @@ def _texts(folder: Path, rng: np.random.Generator) -> None:
     (folder / "stories.txt").write_text("\n\n".join(stories))
     for name, count in (("places", 60), ("places-dev", 12), ("places-test", 12)):
         (folder / f"{name}.conll").write_text("\n\n".join(_places(rng) for _ in range(count)) + "\n")
+    _pairs(folder, rng)
+    _questions(folder, rng)
     stars = np.where(good, 4, 1) + rng.integers(0, 2, 80)
     pl.DataFrame({"text": text, "stars": stars}).write_csv(folder / "ratings.csv")
     tags = [list(rng.choice(["funny", "long", "sad"], n, replace=False)) for n in rng.integers(1, 3, 80)]
     pl.DataFrame({"text": text, "tags": ["|".join(t) for t in tags]}).write_csv(folder / "films.csv")
+
+
+def _pairs(folder: Path, rng: np.random.Generator) -> None:
+    """Sentences in two languages without a header, and papers with several summaries each."""
+    names, towns = {"Ann": "安", "Bob": "鲍勃", "Kim": "金"}, {"Oslo": "奥斯陆", "Rome": "罗马", "Lima": "利马"}
+    chosen = [(rng.choice(list(names)), rng.choice(list(towns)), i) for i in range(60)]
+    lines = [
+        f"We met {who} in {where} {i} times.\t我们在{towns[where]}见过{names[who]}{i}次。" for who, where, i in chosen
+    ]
+    (folder / "sentences.tsv").write_text("\n".join(lines), encoding="utf-8")
+    for name, count in (("papers", 40), ("papers-dev", 8), ("papers-test", 8)):
+        said = [f"Fox number {i} went home" for i in range(count)]
+        papers = [
+            {"source": [f"{each}.", "It was late.", "It slept."], "target": [each, f"{each}, late"]} for each in said
+        ]
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, papers)))
+
+
+def _questions(folder: Path, rng: np.random.Generator) -> None:
+    """Where people live, as SQuAD writes questions, contexts and answers."""
+    for name, count in (("questions", 60), ("questions-test", 12)):
+        paragraphs = []
+        for i in range(count):
+            who, where = rng.choice(["Ann", "Bob", "Kim"]), rng.choice(["Oslo", "Rome", "Lima"])
+            context = f"Number {i}: {who} lives in {where}, and likes it."
+            answer = {"text": where, "answer_start": context.index(where)}
+            asked = {"id": f"{name} {i}", "question": f"Where does {who} live?", "answers": [answer]}
+            paragraphs.append({"context": context, "qas": [asked]})
+        content = {"version": "1.1", "data": [{"title": "People", "paragraphs": paragraphs}]}
+        (folder / f"{name}.json").write_text(json.dumps(content))
 
 
 def _places(rng: np.random.Generator) -> str:

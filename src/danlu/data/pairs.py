@@ -75,7 +75,7 @@ class Pairs:
         place = torch.from_numpy(rows.positions)
         if not targets:
             return Store(feeds, {}, place)
-        first = [each[0] if each else "" for each in references(examples.frame[self.target])]
+        first = [each[0] for each in references(examples.frame[self.target])]
         told = self._ids(first, self.target, self.answer_length, rows, progress)
         feeds["answer"] = _ragged([[self.start, *ids[:-1]] for ids in told])
         return Store(feeds, {}, place, {"tokens": _ragged(told, padding=UNKNOWN_CLASS)})
@@ -92,6 +92,11 @@ class Pairs:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer itself; names of marks in a text are text."""
         return _unlimited(self.tokenizer_json)
+
+    @cached_property
+    def answer_tokenizer(self) -> Tokenizer:
+        """That of the answers; the same where they have none of their own."""
+        return _unlimited(self.answer_tokenizer_json or self.tokenizer_json)
 
     def _ids(self, texts: Sequence[str], column: str, longest: int, rows: Rows, progress: Progress | None) -> list[Ids]:
         """The tokens of each text, its marks around them, no more than `longest`."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from tokenizers import Tokenizer
 from torch import nn
 
 from danlu.data.codec import Codec
@@ -110,12 +111,9 @@ class Written:
         """Each token of the sources as the one that goes with it most in the training rows."""
         sources = texts_of(train.frame[self.pairs.source], self.pairs.source)
         first = [each[0] for each in references(train.frame[self.pairs.target])]
-        table = lexicon(self._plain_ids(sources), self._plain_ids(first), self.pairs.size)
-        return [self.pairs.text(table[ids].tolist()) for ids in self._plain_ids(self.sources)]
-
-    def _plain_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        found = self.pairs.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [each.ids for each in found]
+        read, answers = self.pairs.tokenizer, self.pairs.answer_tokenizer
+        table = lexicon(_plain_ids(read, sources), _plain_ids(answers, first), self.pairs.size)
+        return [self.pairs.text(table[ids].tolist()) for ids in _plain_ids(read, self.sources)]
 
     def _figures(self, texts: Sequence[str]) -> np.ndarray:
         return overlap.figures(texts, self.right, self.pairs.bleu_words)
@@ -171,6 +169,11 @@ def written(module: nn.Module, pairs: Pairs, store: Store) -> list[str]:
         for row, ids in zip(index.tolist(), answers, strict=True):
             texts[row] = pairs.text(ids)
     return texts
+
+
+def _plain_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """The tokens of each text without marks."""
+    return [found.ids for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def first_sentence(text: str) -> str:
