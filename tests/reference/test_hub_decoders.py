@@ -92,6 +92,24 @@ def test_logits_of_a_checkpoint_are_those_of_transformers(family: str, tmp_path:
     assert_same_language(pair.theirs, pair.ours)
 
 
+STRETCHED = {  # so that a wavelength is in each of the three ranges
+    "rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 2.0,
+    "original_max_position_embeddings": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"rope_parameters": STRETCHED}, {"attention_bias": True}, {"attention_bias": True, "mlp_bias": True}],
+    ids=["stretched", "attention", "attention and mlp"],
+)
+def test_stretched_positions_and_biases_of_llama_are_those_of_transformers(tmp_path: Path, changes: dict) -> None:
+    pair, layout = pair_of("llama", tmp_path / "theirs", **changes), FAMILIES["llama"].layout
+    assert_same_language(pair.theirs, pair.ours)
+    files.write(tmp_path / "ours", layout.config(pair.config, pair.shapes), layout.tensors(pair.ours, pair.config))
+    assert_same_language(their_class("llama", None).from_pretrained(tmp_path / "ours").eval(), pair.ours)
+
+
 @pytest.mark.parametrize("family", CONFIGS)
 def test_transformers_loads_what_danlu_wrote(family: str, tmp_path: Path) -> None:
     layout, shapes = FAMILIES[family].layout, Shapes(tokens=TOKENS, max_tokens=20)
@@ -134,7 +152,7 @@ def test_qwens_window_is_honoured(family: str, tmp_path: Path) -> None:
     ("family", "changes"),
     [
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True}),
-        ("llama", {"attention_bias": True}),
+        ("qwen3", {"attention_bias": True}),
         ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 10_000.0}}),
         ("qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}),
     ],

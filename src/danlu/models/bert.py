@@ -256,6 +256,7 @@ _ALWAYS: dict[str, Any] = {  # what is not among a config.json's settings
     "bias": True,
     "qkv_bias": True,
     "out_bias": None,
+    "out_bias": None,
     "qk_norm": False,
     "pool": "tanh",
 }

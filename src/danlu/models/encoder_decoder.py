@@ -138,6 +138,7 @@ ALWAYS: dict[str, Any] = {
     "window": None,
     "bias": True,
     "qkv_bias": True,
+    "out_bias": None,
     "qk_norm": False,
 }
 SETTINGS = {

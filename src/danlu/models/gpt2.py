@@ -62,6 +62,7 @@ LAYOUT = Layout(
         "window": None,
         "bias": True,
         "qkv_bias": True,
+        "out_bias": None,
         "qk_norm": False,
     },
     rules=(

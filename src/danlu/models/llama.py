@@ -90,12 +90,27 @@ DEFAULTS = {
 }
 
 
+STRETCHED = {"factor": "factor", "low": "low_freq_factor", "high": "high_freq_factor"}
+ORIGINAL = "original_max_position_embeddings"
+
+
 def _rotary(theirs: Mapping[str, Any]) -> dict[str, Any]:
     rope = theirs.get("rope_parameters") or theirs.get("rope_scaling") or {}
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind != "default":
-        raise DanluError("hub.cannot_represent", key="rope_parameters.rope_type", value=kind, fits="default")
-    return {"rope_theta": rope.get("rope_theta", theirs.get("rope_theta", 10_000.0))}
+    if kind not in ("default", "llama3"):
+        raise DanluError("hub.cannot_represent", key="rope_parameters.rope_type", value=kind, fits="default, llama3")
+    scaling = (
+        {ours: rope[key] for ours, key in STRETCHED.items()} | {"original": rope[ORIGINAL]}
+        if kind == "llama3"
+        else None
+    )
+    return {"rope_theta": rope.get("rope_theta", theirs.get("rope_theta", 10_000.0)), "rope_scaling": scaling}
+
+
+def _rotary_with_biases(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Llama's `attention_bias` is of all four matrices."""
+    attention = theirs.get("attention_bias", False)
+    return {**_rotary(theirs), "qkv_bias": attention, "out_bias": attention, "bias": theirs.get("mlp_bias", False)}
 
 
 def _rotary_in_window(theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,8 +130,18 @@ def _rotary_in_window_of_layers(theirs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:
     sizes = {"num_key_value_heads": config.key_heads, "head_dim": config.per_head, "intermediate_size": config.inner}
-    rope = {"rope_theta": config.rope_theta, "rope_type": "default"}
+    rope: dict[str, Any] = {"rope_theta": config.rope_theta, "rope_type": "default"}
+    if scaling := config.rope_scaling:
+        rope |= {key: getattr(scaling, ours) for ours, key in STRETCHED.items()}
+        rope |= {"rope_type": "llama3", ORIGINAL: scaling.original}
     return {**sizes, "rope_parameters": rope, "rope_theta": config.rope_theta, **causal.MARKS}
+
+
+def _written_with_biases(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:
+    out_bias = config.bias if config.out_bias is None else config.out_bias
+    if out_bias != config.qkv_bias:
+        raise DanluError("hub.cannot_write_field", name="out_bias", value=out_bias, fits=config.qkv_bias)
+    return {**_written(config, shapes), "attention_bias": config.qkv_bias, "mlp_bias": config.bias}
 
 
 def _written_with_window(config: LlamaConfig, shapes: Shapes) -> dict[str, Any]:
@@ -138,9 +163,7 @@ def _layout(
     needs: Mapping[str, Any] = {},
     always: Mapping[str, Any] = {},
 ) -> Layout:
-    structure = {
-        "gated": True, "norm": "rms", "positions": "rotary", "bias": False, "qkv_bias": False, "qk_norm": False,
-    }  # fmt: skip
+    structure = {"gated": True, "norm": "rms", "positions": "rotary", "qk_norm": False}
     return Layout(
         model_type=name,
         classifier=f"{theirs}ForSequenceClassification",
@@ -177,9 +200,8 @@ LLAMA = _family(
     _layout(
         "llama",
         "Llama",
-        _rotary,
-        _written,
-        needs={"attention_bias": False, "mlp_bias": False},
+        _rotary_with_biases,
+        _written_with_biases,
         always={"window": None},
     ),
 )
@@ -191,6 +213,7 @@ MISTRAL = _family(
         _rotary_in_window,
         _written_with_window,
         defaults={"num_key_value_heads": 8, "max_position_embeddings": 131_072},
+        always={"bias": False, "qkv_bias": False, "out_bias": None},
     ),
 )
 QWEN2 = _family(
@@ -201,7 +224,7 @@ QWEN2 = _family(
         _rotary_in_window_of_layers,
         _written_with_window_of_layers,
         defaults={"num_key_value_heads": 32, "max_position_embeddings": 32_768},
-        always={"qkv_bias": True},
+        always={"bias": False, "qkv_bias": True, "out_bias": None},
     ),
 )
 QWEN3 = _family(
@@ -213,6 +236,6 @@ QWEN3 = _family(
         _written_with_window_of_layers,
         defaults={"num_key_value_heads": 32, "max_position_embeddings": 32_768, "head_dim": 128},
         needs={"attention_bias": False},
-        always={"qk_norm": True},
+        always={"bias": False, "qkv_bias": False, "out_bias": None, "qk_norm": True},
     ),
 )

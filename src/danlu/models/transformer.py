@@ -26,6 +26,17 @@ MLP_ACTIVATIONS: dict[MlpActivation, Callable[[Tensor], Tensor]] = {
 LONGEST = 2048  # positions whose scores are held at once while training on a processor
 
 
+class RopeScaling(Frozen):
+    """How Llama 3.1 stretches rotary wavelengths: those longer than original / low by `factor`, those shorter than
+    original / high not at all, those between by degrees (Grattafiori et al. 2024).
+    """
+
+    factor: float = Field(ge=1)
+    low: float = Field(gt=0)
+    high: float = Field(gt=0)
+    original: int = Field(ge=1)  # positions of the model before it was stretched
+
+
 class Config(Frozen):
     """Every choice by which the published Transformers differ; none of them hangs on a name."""
 
@@ -48,6 +59,7 @@ class Config(Frozen):
     positions: Literal["learned", "rotary", "sinusoidal", "none"] = Field("learned", description="how places are told")
     position_offset: int = Field(0, ge=0, description="places of the position matrix before the first")
     rope_theta: float = Field(10_000.0, gt=0, description="base of the rotary wavelengths")
+    rope_scaling: RopeScaling | None = Field(None, description="how rotary wavelengths are stretched; else not at all")
     max_length: int = Field(512, ge=1, description="positions that the model can tell apart")
     segments: int = Field(0, ge=0, description="kinds of segments that have a vector")
     causal: bool = Field(False, description="a position sees none that come later")
@@ -55,6 +67,7 @@ class Config(Frozen):
     cross: bool = Field(False, description="each layer also attends to an encoder's outputs")
     bias: bool = Field(True, description="of the output projection and the feed-forward layer")
     qkv_bias: bool = Field(True, description="of queries, keys and values")
+    out_bias: bool | None = Field(None, description="of the output projection, where it is not as `bias` says")
     qk_norm: bool = Field(False, description="queries and keys are normalised in each head")
     dropout: float = Field(0.1, ge=0, lt=1, description="on embedded inputs and on what each part adds")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="on attention weights")
@@ -149,7 +162,8 @@ class Attention(nn.Module):
         self.dropout = config.attention_dropout
         outputs = (self.heads + 2 * self.key_heads) * self.per_head
         self.qkv = nn.Linear(config.width, outputs, bias=config.qkv_bias)
-        self.out = nn.Linear(self.heads * self.per_head, config.width, bias=config.bias)
+        out_bias = config.bias if config.out_bias is None else config.out_bias
+        self.out = nn.Linear(self.heads * self.per_head, config.width, bias=out_bias)
         if config.qk_norm:
             self.q_norm, self.k_norm = (nn.RMSNorm(self.per_head, eps=config.norm_eps) for _ in range(2))
         self.qk_norm = config.qk_norm
@@ -438,9 +452,19 @@ def view_of(
 def rotation(positions: Tensor, config: Config) -> tuple[Tensor, Tensor]:
     """Cosine and sine (B, 1, T, D) of rotary positions (Su et al. 2021), halves side by side."""
     powers = torch.arange(0, config.per_head, 2, device=positions.device, dtype=torch.float32) / config.per_head
-    angles = positions[:, None, :, None].float() * (1.0 / config.rope_theta**powers)
+    frequencies = 1.0 / config.rope_theta**powers
+    if config.rope_scaling:
+        frequencies = stretched(frequencies, config.rope_scaling)
+    angles = positions[:, None, :, None].float() * frequencies
     angles = torch.cat([angles, angles], dim=-1)
     return angles.cos(), angles.sin()
+
+
+def stretched(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
+    """Rotary frequencies (D / 2,) in radians per position, the low ones lower still."""
+    turns = scaling.original * frequencies / (2 * math.pi)  # within the positions that the model once had
+    kept = ((turns - scaling.low) / (scaling.high - scaling.low)).clamp(0, 1)
+    return frequencies * (kept + (1 - kept) / scaling.factor)
 
 
 def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

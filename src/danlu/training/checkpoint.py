@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from danlu.errors import DanluError
+from danlu.models.hub.files import write_tensors
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
 
@@ -100,16 +100,6 @@ class Checkpoints:
     def _last_name(self) -> str:
         steps = self.steps()
         return f"step-{steps[-1]}" if steps else "-"
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """A safetensors file of the tensors; raises OSError as any writer does."""
-    try:
-        save_file({k: v.detach().contiguous().cpu().clone() for k, v in tensors.items()}, path, {"format": "pt"})
-    except SafetensorError as error:  # wraps the system's error in one of its own
-        if "os error 28" in str(error) or "No space left" in str(error):
-            raise OSError(errno.ENOSPC, str(error)) from None
-        raise
 
 
 def packed(tree: Any, prefix: str = "") -> tuple[dict[str, Tensor], Any]:
