@@ -37,6 +37,7 @@ ANSWER = "answer"  # the head that scores where an answer begins and where it en
 BEGINS, ENDS = "begins", "ends"  # by position, the characters of the context that a token stands for
 
 LONGEST = 384  # tokens of a window where the recipe names no number
+FROM_SCRATCH = 256  # the same of a model that begins from nothing, to which more would cost more than it tells
 SHORTEST = 16
 PART = 3  # of a window at most one part in so many is the question, and by default shared with the next window
 LONGEST_ANSWER = 30  # tokens, unless those of the training rows are longer
@@ -275,7 +276,7 @@ def _tokenizer_for(
     kind, why = (config.tokenizer, None) if config.tokenizer else chosen_kind(texts)
     tokenizer = trained_tokenizer(kind, texts, config, marked=True)
     longest = sum(max(len(encoding) for encoding in tokenizer.encode_batch_fast(column)) for column in texts)
-    limit = max(longest, SHORTEST) if config.max_length is None else config.max_length
+    limit = max(min(longest, FROM_SCRATCH), SHORTEST) if config.max_length is None else config.max_length
     return tokenizer.to_str(), tokenizer.get_vocab_size(), limit, [why] if why else []
 
 

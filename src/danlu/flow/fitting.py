@@ -14,6 +14,7 @@ from danlu.recipe import Recipe
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.loop import Training
 from danlu.training.plan import Plan
+from danlu.words import Note
 
 
 def training_of(prepared: Prepared, plan: Plan, checkpoints: Checkpoints | None) -> Training:
@@ -28,6 +29,14 @@ def training_of(prepared: Prepared, plan: Plan, checkpoints: Checkpoints | None)
         augment=prepared.augment,
         place=prepared.place,
     )
+
+
+def chosen_by_validation(predictor: Predictor, material: Material) -> list[Note]:
+    """What was chosen by the validation rows and is told nowhere else."""
+    reading = predictor.codec.reading
+    if not isinstance(reading, Passages) or reading.threshold is None:
+        return []
+    return [Note("qa.threshold", threshold=f"{reading.threshold:.3g}", rows=len(material.validation))]
 
 
 def calibrated_predictor(recipe: Recipe, material: Material, prepared: Prepared) -> Predictor:

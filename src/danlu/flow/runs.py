@@ -10,7 +10,7 @@ from danlu.errors import DanluError
 from danlu.events import Event, Told, Trained, during
 from danlu.flow.assess import assessed
 from danlu.flow.cv import cross_validated
-from danlu.flow.fitting import calibrated_predictor, training_of
+from danlu.flow.fitting import calibrated_predictor, chosen_by_validation, training_of
 from danlu.flow.material import Material, gathered
 from danlu.flow.prepare import Prepared, prepared_for
 from danlu.models import family_named
@@ -77,6 +77,8 @@ def _into(run: Run, material: Material, prepared: Prepared, began: float) -> Gen
         yield from _fitted(run, prepared, plan)
         timing["train"] = time.monotonic() - began - timing["prepare"]
         predictor = calibrated_predictor(run.recipe, material, prepared)
+        for note in chosen_by_validation(predictor, material):
+            yield Told(note)
         predictor.save(run, prepared.config)
         cv = (yield from cross_validated(run.recipe, material)) if run.recipe.evaluate.cv else None
         yield from assessed(run, material, predictor, timing, cv, began)

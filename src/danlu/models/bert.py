@@ -168,13 +168,20 @@ def _fields(shapes: Shapes, rows: int) -> dict[str, Any]:
 
 
 def _fields_with_segments(shapes: Shapes, rows: int) -> dict[str, Any]:
-    """Questions and contexts have more kinds of segments than the texts of a pair."""
-    return _fields(shapes, rows) | ({"segments": shapes.segments} if shapes.spans else {})
+    """Questions and contexts have more kinds of segments than the texts of a pair, and long windows: half the width."""
+    fields = _fields(shapes, rows)
+    return fields | {"segments": shapes.segments, "width": fields["width"] // 2} if shapes.spans else fields
 
 
 def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
     if not shapes.heads:
         return _pretraining(rows)
+    # answers are found late and all at once: larger steps, and no stop before the end
+    reading = {"batch_size": 32, "epochs": epochs_for(rows, passes=40_000, least=4), "learning_rate": 1e-3}
+    return _supervised(rows) | (reading | {"early_stopping": False} if shapes.spans else {})
+
+
+def _supervised(rows: int) -> dict[str, Any]:
     return {
         "optimizer": "adamw",
         "batch_size": power_of_two(rows / 100, 32, 64),
@@ -184,7 +191,7 @@ def _training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "schedule": "cosine",
         "warmup": 0.1,  # norms after the sums need it (Xiong et al. 2020)
         "clip": 1.0,
-        "early_stopping": False if shapes.spans else {"patience": 3},  # answers are found late, and all at once
+        "early_stopping": {"patience": 3},
         "keep": "best",
     }
 
@@ -255,7 +262,6 @@ _ALWAYS: dict[str, Any] = {  # what is not among a config.json's settings
     "inner_dropout": 0.0,
     "bias": True,
     "qkv_bias": True,
-    "out_bias": None,
     "out_bias": None,
     "qk_norm": False,
     "pool": "tanh",
@@ -413,7 +419,12 @@ def _family(
         name=name,
         summary=f"models.{name}",
         config=config,
-        reads={"text": ("tokens", *TABLE), "words": ("tokens",), "passages": ("tokens", "segments"), "masked": ("tokens",), "passages": ("tokens", "segments")},
+        reads={
+            "text": ("tokens", *TABLE),
+            "words": ("tokens",),
+            "masked": ("tokens",),
+            "passages": ("tokens", "segments"),
+        },
         build=_build,
         fields=fields,
         training=_training,

@@ -120,13 +120,15 @@ class Pretrained:
 
 def fine_tuning(shapes: Shapes, rows: int) -> dict[str, Any]:
     """Training settings for a pretrained model: small steps, smaller ones in lower layers (Howard & Ruder 2018)."""
-    tagging = shapes.per_token  # of whose words few are entities: more steps, and larger ones
+    tagging = shapes.per_token and not shapes.spans  # of whose words few are entities: more steps, and larger ones
     return {
         "optimizer": "adamw",
         "learning_rate": 2e-4 if tagging else 1e-4,
         "layer_decay": 0.9,
-        "batch_size": 16 if rows < 2_000 or tagging else 32,
-        "epochs": epochs_for(rows, passes=17_000 if tagging else 30_000, least=3, most=10),
+        "batch_size": 16 if rows < 2_000 or shapes.per_token else 32,
+        "epochs": epochs_for(
+            rows, passes=17_000 if shapes.per_token else 30_000, least=2 if shapes.spans else 3, most=10
+        ),
         "weight_decay": 0.01,
         "schedule": "linear",
         "warmup": 0.1,
