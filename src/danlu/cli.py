@@ -169,7 +169,9 @@ danlu predict runs/reviews new.csv --out answers.csv
 cat new.csv | danlu predict runs/reviews - > answers.csv
 danlu predict runs/reviews --text "a joy from start to end"
 danlu predict runs/houses --row '{"rooms": 3, "area": 82.5}'
-danlu predict runs/digits photo.png""",
+danlu predict runs/digits photo.png
+danlu predict runs/masked "The capital of France is [MASK]."
+""",
 )
 def predict(
     run: RunFolder,
@@ -186,8 +188,9 @@ def predict(
     from danlu.data.tally import Tally
 
     file = output.writable(out) if out else None
-    rows = [_json_row(given) for given in row] if row else text
     predictor, tally = api.load(run), Tally()
+    rows = [_json_row(given) for given in row] if row else text
+    rows = [data] if data and predictor.is_to_be_filled(data) else rows
     frames = iter([predictor.predict(rows, tally)]) if rows else predictor.predict_stream(str(data), tally=tally)
     _write(frames, file)
     for note in tally.notes():

@@ -20,6 +20,7 @@ SCHEMA_FILE = "recipe.schema.json"
 STARTS: dict[str, dict[str, Any]] = {
     "tabular": {"files": ["train.csv"], "target": ["label"]},
     "text-generation": {"files": ["texts/"]},
+    "fill-mask": {"files": ["texts/"]},
     "token-classification": {"files": ["train.conll"]},
     "question-answering": {"files": ["train.json"]},
     "translation": {"files": ["sentences.tsv"]},
