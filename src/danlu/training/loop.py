@@ -20,6 +20,7 @@ from danlu.tasks.supervised import LOWER_IS_BETTER, finished
 from danlu.tasks.task import Objective
 from danlu.training import optim
 from danlu.training.checkpoint import Checkpoints, packed, unpacked
+from danlu.training.gradients import Gradients, outputs_of
 from danlu.training.plan import Plan
 
 CONVERGED = 1e-7  # relative change of the whole loss from one L-BFGS step (20 iterations) to the next
@@ -132,7 +133,7 @@ def validate(training: Training, device: torch.device) -> dict[str, float]:
     sums: dict[str, tuple[float, float]] = {}
     for _, batch in evaluation_batches(training.validation, _evaluation_rows(training)):
         batch = batch.to(device)
-        outputs = _outputs(training.model, batch, training.plan)
+        outputs = outputs_of(training.model, batch, training.plan)
         for name, (total, count) in training.objective.score(outputs, batch).items():
             before = sums.get(name, (0.0, 0.0))
             sums[name] = (before[0] + float(total), before[1] + float(count))
@@ -145,6 +146,7 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
     parameters = [p for p in model.parameters() if p.requires_grad]
     penalty = optim.penalty_of(model, plan.l1, plan.l2)
     decay = optim.decay_weights(optimizer, plan)
+    gradients = Gradients(model, objective, plan)
     batches = _endless(training.loader, state.step * plan.accumulate)
     seed_of = _seeder(plan.seed, device)
     generator = torch.Generator()
@@ -163,11 +165,7 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
 
         def closure() -> float:
             optimizer.zero_grad()
-            value = 0.0
-            for batch in these:
-                loss = objective.loss(_outputs(model, batch, plan), batch) / count
-                loss.backward()
-                value += float(loss.detach())
+            value = sum(gradients.add(batch, count) for batch in these)
             if penalty:  # part of what a line search compares
                 extra = penalty()
                 extra.backward()
@@ -308,15 +306,6 @@ def _not_finite(loss: float, step: int, batches: list[Batch], training: Training
     steps = training.checkpoints.steps() if training.checkpoints else []
     last = f"step-{steps[-1]}" if steps else "-"
     return DanluError("train.not_finite", loss=str(loss), step=step, rows=rows, last=last)
-
-
-def _outputs(model: nn.Module, batch: Batch, plan: Plan) -> dict[str, Tensor]:
-    """The model's outputs in float32, computed in the plan's precision."""
-    if plan.precision == "float32":
-        return model(batch.inputs)
-    with torch.autocast(plan.device.split(":")[0], torch.bfloat16):
-        outputs = model(batch.inputs)
-    return {name: value.float() for name, value in outputs.items()}
 
 
 def _evaluation_rows(training: Training) -> int:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from danlu.data.store import Store
 from danlu.errors import DanluError
+from danlu.training.operations import flops
 from danlu.training.plan import cores
 
 PACKAGES = ("danlu", "torch", "numpy", "polars", "safetensors", "tokenizers", "scikit-learn", "Pillow")
@@ -45,9 +45,7 @@ def step_flops_per_row(model: nn.Module, store: Store) -> float:
     rows = min(len(store), 8)
     batch = store.batch(torch.arange(rows))
     model.eval()
-    with FlopCounterMode(display=False) as counter:
-        model(batch.inputs)
-    return 3 * counter.get_total_flops() / rows
+    return 3 * flops(lambda: model(batch.inputs)) / rows
 
 
 @contextmanager
