@@ -98,6 +98,8 @@ def test_names_or_scripts_tell_what_is_read_what_is_written_and_the_task(columns
         {"source": ["web", "app"] * 20, "target": ["yes", "no"] * 20, "text": LONG},
         {"title": SHORT, "text": LONG, "label": ["a", "b"] * 20},
         {"id": [f"x{n}" for n in range(40)], "it": list(range(40))},
+        {"en": LONG, "de": GERMAN, "target": [0.5 * n for n in range(40)]},
+        {"column_1": LONG, "column_2": CHINESE, "label": ["a", "b"] * 20},
     ],
 )
 def test_other_tables_are_no_pairs(columns):
@@ -278,11 +280,12 @@ def test_generate_says_what_answers(run):
 
 
 def test_a_summary_is_compared_with_the_first_sentence(tmp_path):
-    rows = [{"text": f"{short} {long}", "summary": short} for long, short in zip(LONG, SHORT, strict=True)]
+    rows = [{"summary": short, "text": f"{short} {long}"} for long, short in zip(LONG, SHORT, strict=True)]
     run = danlu.train(rows, task="summarization", out=tmp_path / "run", **SMALL | {"train__epochs": 1})
     target = json.loads((run.folder / "report.json").read_text())["targets"][0]
     assert (target["kind"], target["headline"]) == ("summary", "rouge_l")
     assert [rival["metrics"]["rouge_l"] for rival in target["baselines"]] == [1.0]
+    assert len(danlu.load(run).predict("Cats number 4 sat. The 4 cats.")) == 1
 
 
 @pytest.mark.parametrize(

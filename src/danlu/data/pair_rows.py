@@ -29,6 +29,7 @@ _LANGUAGE_NAMES = (
 )
 _LANGUAGES = frozenset(f"{_CODES} {_LANGUAGE_NAMES}".split())
 _SAMPLE = 1000  # rows that are looked at
+_FEW = 4  # columns of texts among which two are looked for that differ in their script
 _SAME_BEGINNING = 16  # characters with which every cell of a column begins that is no text of its own
 
 
@@ -51,12 +52,16 @@ def pair_columns(frame: pl.DataFrame, config: DataConfig, task: str | None) -> d
 
 def _looks_like_pairs(frame: pl.DataFrame, config: DataConfig) -> bool:
     """Whether names, or two scripts, leave no doubt."""
-    if config.columns or sure_targets([name for name in frame.columns if name != ROW], config) not in ((), ("target",)):
+    if config.columns or len(config.target) > 1:
         return False
-    texts = [name for name in _texts(frame, config) if _is_prose(frame[name])]
-    if config.target and not {*config.target} <= {*texts}:
+    texts, sure = _texts(frame, config), sure_targets(_names(frame), config)
+    named = _by_name(texts, config.target)
+    if named:
+        return {*sure} <= {named[1]} and all(_is_prose(frame[name]) for name in named)
+    if sure or len(texts) > _FEW:
         return False
-    return _by_name(texts, config.target) is not None or (len(texts) == 2 and _of_two_scripts(frame, texts))
+    prose = [name for name in texts if _is_prose(frame[name])]
+    return len(prose) == 2 and {*config.target} <= {*prose} and _of_two_scripts(frame, prose)
 
 
 def _of_two_scripts(frame: pl.DataFrame, texts: Sequence[str]) -> bool:
@@ -111,7 +116,7 @@ def _is_prose(series: pl.Series) -> bool:
     seen = series.drop_nulls().head(_SAMPLE)
     begins = seen.str.head(_SAME_BEGINNING)
     always_so = begins.n_unique() == 1 < seen.n_unique() and begins.str.len_chars().min() == _SAME_BEGINNING
-    return not always_so and input_column(series, ()).kind == "text"
+    return not always_so and input_column(seen, ()).kind == "text"
 
 
 def _refuse_idle(frame: pl.DataFrame, config: DataConfig) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from danlu.data.cast import REFERENCES
 from danlu.data.entity_rows import with_entities, written
 from danlu.data.examples import ROW, BadRow, Column, Examples, Origin
 from danlu.data.fitting import BadRows, fitted, place, without_unreadable_images
@@ -76,7 +77,8 @@ def read(
 
 def examples_of(rows: Any, config: DataConfig, columns: Columns | None = None, task: str | None = None) -> Examples:
     """The rows of a Python object (see `frame_of`) with typed columns, as `read` gives those of files."""
-    known = [column for column in (columns or {}).values() if column.name not in config.target]
+    given = (column for column in (columns or {}).values() if column.format != REFERENCES)
+    known = [column for column in given if column.name not in config.target]
     only = next((column.name for column in known if column.kind != "ignore"), None)
     frame = numbered(plain(frame_of(rows, [column.name for column in known] or None, only)))
     return _judged(frame, Origin(), _Wish(config, columns, task))
