@@ -3,7 +3,7 @@
 WORDS = {
     "qa.nothing": ("", ""),
     "qa.task": ("questions with contexts that hold their answers", "数据是问题、上下文和其中的答案"),
-    "qa.target": ("answers are to be found: {reason}", "要找的是答案：{reason}"),
+    "qa.target": ("target {reason}", "目标列 {reason}"),
     "qa.question": ("the questions of {column}", "{column} 列的问题"),
     "qa.context": ("the texts of {column}, in which the answers stand", "{column} 列的文本，答案就在其中"),
     "qa.other_column": ("the task reads question and context alone", "该任务只读取问题和上下文"),
