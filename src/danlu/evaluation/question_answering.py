@@ -91,17 +91,21 @@ class Asked:
         each = zip(self.contexts, self.answered, self.spans.begins, self.spans.ends, strict=True)
         return [context[start:end] if given else "" for context, given, start, end in each]
 
+    @cached_property
+    def claimed(self) -> np.ndarray:
+        """(N,): the probability of both ends of the answer, or of none."""
+        return np.where(self.answered, self.spans.chance, self.spans.chance_of_none)
+
     def columns(self) -> dict[str, pl.Series]:
         """`prediction`, the characters `start` … `end` - 1 of the context, and `score`: how likely both ends are."""
         spans, given = self.spans, pl.Series(self.answered)
-        score = np.where(self.answered, spans.chance, spans.chance_of_none)
         places = pl.DataFrame({"start": spans.begins, "end": spans.ends, "given": given})
         start, end = places.select(pl.when("given").then(pl.col("start", "end"))).get_columns()
         return {
             "prediction": pl.Series(self.texts, dtype=pl.String),
             "start": start,
             "end": end,
-            "score": pl.Series(score),
+            "score": pl.Series(self.claimed),
         }
 
     def evidence(self) -> Evidence:
@@ -140,16 +144,13 @@ class Asked:
 
     def _mistakes(self) -> list[dict[str, Any]]:
         """Wrong answers, the surest first of those with least in common: {place, truth, answer, claimed, inputs}."""
-        f1, claimed = (
-            self.outcome.prediction[:, 1],
-            np.where(self.answered, self.spans.chance, self.spans.chance_of_none),
-        )
-        order = [row for row in np.lexsort((-claimed, f1)).tolist() if f1[row] < 1]
-        return [self._mistake(row, float(claimed[row])) for row in order[:SHOWN]]
+        f1 = self.outcome.prediction[:, 1]
+        order = [row for row in np.lexsort((-self.claimed, f1)).tolist() if f1[row] < 1]
+        return [self._mistake(row) for row in order[:SHOWN]]
 
-    def _mistake(self, row: int, claimed: float) -> dict[str, Any]:
-        given = next((each for each in self.examples.frame[ANSWERS][row] if each["start"] is not None), None)
-        places = [(each["start"], each["start"] + len(each["text"])) for each in [given] if each]
+    def _mistake(self, row: int) -> dict[str, Any]:
+        placed = [each for each in self.examples.frame[ANSWERS][row] if each["start"] is not None]
+        places = [(each["start"], each["start"] + len(each["text"])) for each in placed[:1]]
         if self.answered[row]:
             places.append((int(self.spans.begins[row]), int(self.spans.ends[row])))
         cells = {QUESTION: self.examples.frame[QUESTION][row], CONTEXT: _piece(self.contexts[row], places)}
@@ -157,7 +158,7 @@ class Asked:
             "place": self.outcome.places[row],
             "truth": next(iter(self.references[row]), None),
             "answer": self.texts[row] or None,
-            "claimed": claimed,
+            "claimed": float(self.claimed[row]),
             "inputs": previews(cells, dict.fromkeys(cells, "text")),
         }
 
@@ -185,8 +186,11 @@ def thresholded(codec: Codec, module: nn.Module, validation: Examples) -> Codec:
 
 def best_threshold(margin: np.ndarray, gain: np.ndarray) -> float:
     """The value above which rows with such a `margin` (N,) have the highest sum of `gain` (N,); midway between two."""
-    values, which = np.unique(-margin, return_inverse=True)
-    total = np.append(0.0, np.cumsum(np.bincount(which, gain)))
+    told = np.isfinite(margin)  # a context without a token holds no answer
+    if not told.any():
+        return 0.0
+    values, which = np.unique(-margin[told], return_inverse=True)
+    total = np.append(0.0, np.cumsum(np.bincount(which, gain[told])))
     edges = np.concatenate([[1 - values[0]], -(values[:-1] + values[1:]) / 2, [-values[-1] - 1]])
     return float(edges[total.argmax()])
 
