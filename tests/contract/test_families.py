@@ -67,7 +67,7 @@ PLAIN = {  # narrow, so that the tests are quick
     **dict.fromkeys(("gpt2", "llama", "mistral", "qwen2", "qwen3"), NARROW),
     **dict.fromkeys(("bert", "roberta", "distilbert", "vit"), NARROW),
 }
-PER_TOKEN = {"stream", "words", "pairs"}  # answers of tokens, not of rows: the tests of these tasks are elsewhere
+PER_TOKEN = {"stream", "words", "pairs", "masked", "passages"}  # answers of tokens, not of rows: tested elsewhere
 CASES = [
     (name, how, suited)
     for name in FAMILIES

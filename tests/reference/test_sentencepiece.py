@@ -157,7 +157,7 @@ def test_a_trained_marian_checkpoint_answers_in_transformers_as_in_danlu(checkpo
         train__steps=3, evaluate__bootstrap=0,
     )  # fmt: skip
     model = danlu.load(run)
-    texts = ["ab", "c ab", "abb b a c"]
+    texts = ["ab", "c ab", "b c"]
     theirs = transformers.MarianMTModel.from_pretrained(run.model)
     read = transformers.AutoTokenizer.from_pretrained(run.model)
     longest = json.loads((run.folder / "codec.json").read_text(encoding="utf-8"))["reading"]["answer_length"]
