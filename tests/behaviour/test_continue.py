@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 import danlu
 from danlu.errors import DanluError
 from danlu.models.pretrained import Pretrained
+from danlu.recipe import DataConfig, ImageConfig
 
 STORIES = Path(__file__).parents[3] / "shared" / "data" / "weights-stories260k"
 TEXT = (
@@ -128,3 +129,10 @@ def test_a_run_whose_model_has_no_place_in_the_layout_says_so(tmp_path):
     with pytest.raises(DanluError) as refused:
         Pretrained.open(str(tmp_path / "run"))
     assert refused.value.key == "hub.own_names"
+
+
+def test_images_of_another_size_than_a_checkpoint_has_places_for_are_refused_by_their_setting(tmp_path):
+    begin = Pretrained("tiny", tmp_path, "vit", {"image_size": 16, "patch_size": 4, "num_attention_heads": 2})
+    assert begin.asked(DataConfig()).image.size == 16
+    with pytest.raises(DanluError, match=r"data\.image\.size"):
+        begin.asked(DataConfig(image=ImageConfig(size=32)))

@@ -59,7 +59,7 @@ class Prepared:
 
 def prepared_for(recipe: Recipe, material: Material, began: float, progress: Progress) -> Prepared:
     """Codec, model and plan for the material; `began`: monotonic seconds at which a time limit started to run."""
-    begin = _pretrained(recipe)
+    begin = _pretrained(recipe, progress)
     name, why = (begin.family, []) if begin else _family_name(recipe, material)
     family = models.family_for(name, material.task.modality)
     codec, tally = _codec(material, family, begin, progress), Tally()
@@ -140,10 +140,10 @@ def _plan(
     )
 
 
-def _pretrained(recipe: Recipe) -> Pretrained | None:
+def _pretrained(recipe: Recipe, progress: Progress) -> Pretrained | None:
     """The checkpoint that the recipe names; DanluError where it names none and asks for what only one can have."""
     if recipe.model.pretrained:
-        return Pretrained.open(recipe.model.pretrained, recipe.model.family)
+        return Pretrained.open(recipe.model.pretrained, recipe.model.family, progress)
     for name in ("layer_decay", "freeze"):
         if getattr(recipe.train, name) is not None:
             raise DanluError("train.only_pretrained", setting=name)

@@ -12,6 +12,7 @@ from danlu.data.codec import Codec
 from danlu.data.store import Shapes
 from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
+from danlu.events import Progress
 from danlu.models import family_named
 from danlu.models.family import HubNames, epochs_for
 from danlu.models.hub import files, llama2c
@@ -37,13 +38,13 @@ class Pretrained:
     held: llama2c.Contents | None = None
 
     @classmethod
-    def open(cls, name: str, family: str = "auto") -> "Pretrained":
+    def open(cls, name: str, family: str = "auto", progress: Progress | None = None) -> "Pretrained":
         """The checkpoint of a run, a folder or a name on the hub; after `transformers:`, for that library's model.
 
         Raises DanluError where there is none, danlu has no such family, or the recipe names another `family`.
         """
         place = name.removeprefix(PREFIX)
-        folder = _served(files.checkpoint(place))
+        folder = _served(files.checkpoint(place, progress))
         held = llama2c.contents(folder)
         config = held.config if held else files.read_config(folder)
         found = files.family_name(config) if place == name else f"{PREFIX}{config.get('model_type')}"
@@ -80,9 +81,13 @@ class Pretrained:
         """The recipe's data, images of the size and channels that the checkpoint knows where none are asked for."""
         if "image_size" not in self.config:
             return data
-        size, image = self.config["image_size"], data.image
+        said, image = self.config["image_size"], data.image
+        size = tuple(said) if isinstance(said, list) else said
+        placed = "patch_size" in self.config and "num_attention_heads" in self.config  # each patch has a learned place
+        if placed and image.size not in (None, size):
+            raise DanluError("models.image_size", name=self.name, size=str(size), asked=str(image.size))
         known = {
-            "size": image.size or (tuple(size) if isinstance(size, list) else size),
+            "size": image.size or size,
             "channels": image.channels or self.config.get("num_channels", 3),
         }
         return data.model_copy(update={"image": image.model_copy(update=known)})
@@ -124,7 +129,7 @@ def fine_tuning(shapes: Shapes, rows: int) -> dict[str, Any]:
     return {
         "optimizer": "adamw",
         "learning_rate": 2e-4 if tagging else 1e-4,
-        "layer_decay": 0.9,
+        "layer_decay": 0.9 if shapes.heads else None,  # where no head is new, all layers know as much
         "batch_size": 16 if rows < 2_000 or shapes.per_token else 32,
         "epochs": epochs_for(
             rows, passes=17_000 if shapes.per_token else 30_000, least=2 if shapes.spans else 3, most=10

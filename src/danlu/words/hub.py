@@ -11,6 +11,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "model set HF_TOKEN.",
         "{name}：既不是本地目录，也不是 hub 上您有权读取的模型（{why}）。请检查拼写；私有模型需要设置 HF_TOKEN。",
     ),
+    "hub.gated": (
+        "{name}: the hub does not let you read this model ({why}). Ask for access, or accept its terms, on its page at "
+        "{hub}/{name}, and set HF_TOKEN.",
+        "{name}：hub 不允许您读取这个模型（{why}）。请在它的页面 {hub}/{name} 申请权限或接受条款，并设置 HF_TOKEN。",
+    ),
+    "hub.fetching": ("fetching {name} (MB)", "下载 {name}（MB）"),
     "hub.unreachable": (
         "{name}: not in the cache, and the hub cannot be reached ({why}). Set HF_ENDPOINT to a mirror, or give the "
         "folder of a copy.",

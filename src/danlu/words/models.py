@@ -128,6 +128,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "checkpoint that is not.",
         "config.json：权重经过量化（quantization_config），danlu 不训练这样的权重。请换用该检查点的未量化版本。",
     ),
+    "models.image_size": (
+        "data.image.size: {name} has a learned place for each patch of images of size {size}, and the recipe asks for "
+        "{asked}. Leave data.image.size out, and images are brought to that size.",
+        "data.image.size：{name} 为 {size} 大小图像的每个小块各学了一个位置，而配方要求 {asked}。请去掉 data.image.size，"
+        "图像会自动缩放到该大小。",
+    ),
     "models.unknown_family": (
         "model: there is no family {name}. Nearest: {nearest}. `danlu models` lists them all.",
         "model：没有名为 {name} 的模型族。最接近的是：{nearest}。用 `danlu models` 查看全部。",

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from danlu.errors import DanluError
+from danlu.events import Progress
+from danlu.words import Note
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PREPROCESSOR, GENERATION = "preprocessor_config.json", "generation_config.json"
+MEGABYTE = 1_000_000
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.bin.index.json")
 WANTED = (
     CONFIG,
     INDEX,
     "model*.safetensors",
     "tokenizer*.json",
-    "vocab*",
+    "vocab.txt",
+    "vocab.json",
     "merges.txt",
     "*.spm",
     "special_tokens_map.json",
@@ -49,18 +54,18 @@ FAMILY_OF = {
 }
 
 
-def checkpoint(name: str | Path, revision: str | None = None) -> Path:
+def checkpoint(name: str | Path, progress: Progress | None = None) -> Path:
     """The folder of a checkpoint: `name` itself, or what the hub has under it, fetched into the hub's cache.
 
     HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME and the user's token count, as for all that uses huggingface_hub. Raises
-    DanluError where there is no such folder or name, or the hub cannot be reached.
+    DanluError where there is no such folder or name, it may not be read, or the hub cannot be reached.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
     if folder.is_absolute() or str(name).startswith((".", "~")) or str(name).count("/") > 1 or folder.exists():
         raise DanluError("hub.no_folder", folder=str(name))
-    return _fetched(str(name), revision)
+    return _fetched(str(name), progress)
 
 
 def family_name(config: Mapping[str, Any]) -> str:
@@ -128,15 +133,39 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         raise
 
 
-def _fetched(name: str, revision: str | None) -> Path:
-    from huggingface_hub import errors, snapshot_download  # half a second, and only where a name is given
+def _fetched(name: str, progress: Progress | None) -> Path:
+    from huggingface_hub import constants, errors, snapshot_download  # half a second, and only where a name is given
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(WANTED)))
+        bars = _told_to(progress, name) if progress else None
+        return Path(snapshot_download(name, allow_patterns=list(WANTED), tqdm_class=bars))
+    except errors.GatedRepoError as error:
+        raise DanluError("hub.gated", name=name, hub=constants.ENDPOINT, why=_line(error)) from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
         raise DanluError("hub.not_found", name=name, why=_line(error)) from None
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError) as error:
-        raise DanluError("hub.unreachable", name=name, why=_line(error)) from None
+        response = getattr(error.__cause__ or error, "response", None)
+        refused = response is not None and response.status_code in (401, 403)
+        key = "hub.gated" if refused else "hub.unreachable"
+        raise DanluError(key, name=name, hub=constants.ENDPOINT, why=_line(error)) from None
+
+
+def _told_to(progress: Progress, name: str) -> Any:
+    """A progress bar of huggingface_hub that shows nothing, and tells how many megabytes have come."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Told(tqdm):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings | {"disable": True})
+            self.of_bytes = settings.get("unit") == "B"
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            come, total = (math.ceil(size / MEGABYTE) for size in (self.n, self.total or 0))
+            if self.of_bytes:
+                progress(Note("hub.fetching", name=name), come, total)
+
+    return Told
 
 
 def _weights(folder: Path) -> list[Path]:
