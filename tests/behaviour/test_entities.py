@@ -25,6 +25,7 @@ from danlu.errors import DanluError
 from danlu.models.bert import BERT
 from danlu.recipe import DataConfig
 from danlu.tasks import TASKS
+from danlu.tasks.task import Given
 from danlu.tasks.token_classification import WordTags
 
 MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -268,7 +269,7 @@ def test_windows_fit_and_tell_every_word_once(sizes, limit):
 
 def codec_of(examples: Examples, **text) -> Codec:
     config = DataConfig(text={"tokenizer": "bpe", "vocab_size": 300, **text})
-    return TASKS["token-classification"].codec(examples, (ENTITIES,), BERT, config, None, None)
+    return TASKS["token-classification"].codec(Given(examples, (ENTITIES,), BERT, config))
 
 
 def test_the_first_token_of_a_word_carries_its_class_and_no_other_does():

@@ -23,6 +23,7 @@ from danlu.models.family import Family
 from danlu.models.pretrained import Pretrained, fine_tuning
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
+from danlu.tasks.task import Given
 from danlu.training.loop import Augment
 from danlu.training.machine import device_of, native_bfloat16, step_flops_per_row
 from danlu.training.plan import Plan, plan_of
@@ -57,12 +58,18 @@ class Prepared:
         }
 
 
-def prepared_for(recipe: Recipe, material: Material, began: float, progress: Progress) -> Prepared:
-    """Codec, model and plan for the material; `began`: monotonic seconds at which a time limit started to run."""
+def prepared_for(
+    recipe: Recipe, material: Material, began: float, progress: Progress, tokenizer_json: str | None = None
+) -> Prepared:
+    """Codec, model and plan for the material; `began`: monotonic seconds at which a time limit started to run.
+
+    `tokenizer_json`: of a run that is resumed, as a Unigram tokenizer is another each time that it is trained.
+    """
     begin = _pretrained(recipe, progress)
     name, why = (begin.family, []) if begin else _family_name(recipe, material)
     family = models.family_for(name, material.task.modality)
     codec, tally = _codec(material, family, begin, progress), Tally()
+    codec = codec.reading_by(tokenizer_json) if tokenizer_json else codec
     store = codec.encode(material.train, progress=progress, tally=tally)
     validation = codec.encode(material.validation, tally=tally)
     module, config, trained = _module(recipe, family, codec, store, begin)
@@ -93,7 +100,7 @@ def _codec(material: Material, family: Family, begin: Pretrained | None, progres
     """How the rows become tensors, as the checkpoint reads them where there is one."""
     data = begin.asked(material.data) if begin else material.data
     tokenizer = begin.tokenizer if begin else None
-    codec = material.task.codec(material.train, material.targets, family, data, tokenizer, progress)
+    codec = material.task.codec(Given(material.train, material.targets, family, data, tokenizer, progress))
     codec = begin.adapted(codec) if begin else codec
     codec.require(material.test)
     return codec

@@ -28,7 +28,17 @@ TASKS: dict[str, Task] = {
     "summarization": TextToText("summarization", "summary"),
 }
 
-__all__ = ["TASKS", "Objective", "QuestionAnswering", "Supervised", "Task", "TextGeneration", "TextToText", "TokenClassification", "task_named"]
+__all__ = [
+    "TASKS",
+    "Objective",
+    "QuestionAnswering",
+    "Supervised",
+    "Task",
+    "TextGeneration",
+    "TextToText",
+    "TokenClassification",
+    "task_named",
+]
 
 
 def task_named(name: str) -> Task:

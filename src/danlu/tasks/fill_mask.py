@@ -10,17 +10,12 @@ from torch import Tensor, nn
 
 from danlu.data.codec import Codec
 from danlu.data.documents import document_column
-from danlu.data.examples import Examples
 from danlu.data.loader import evaluation_batches
 from danlu.data.masking import fit_masking
 from danlu.data.store import Batch, Modality, Store
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint
-from danlu.errors import DanluError
-from danlu.events import Progress
-from danlu.models.family import Family
-from danlu.recipe import DataConfig, TrainConfig
-from danlu.tasks.task import SumCount
+from danlu.recipe import TrainConfig
+from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
 SCORES = 1 << 24  # numbers of one batch's outputs that are held at once: 64 MB
 ROWS_AT_ONCE = 64
@@ -35,28 +30,17 @@ class FillMask:
     goal: ClassVar[None] = None
     usage: ClassVar[str] = "masking.use_it"
 
-    def codec(
-        self,
-        train: Examples,
-        targets: tuple[str, ...],
-        family: Family,
-        config: DataConfig,
-        checkpoint: Checkpoint | None,
-        progress: Progress | None,
-    ) -> Codec:
+    def codec(self, given: Given) -> Codec:
         """The tokens of the documents, some of them hidden."""
-        column = document_column(train)
-        masking, said = fit_masking(train, column, config, checkpoint, progress)
+        column = document_column(given.train)
+        masking, said = fit_masking(given.train, column, given.data, given.checkpoint, given.progress)
         return Codec(targets={}, inputs={column: "text"}, notes=tuple(said), reading=masking)
 
     def objective(
         self, targets: Mapping[str, Target], config: TrainConfig, counts: Mapping[str, Tensor]
     ) -> "HiddenTokens":
         """Cross-entropy of the hidden tokens; DanluError for a loss or weights that it has no use for."""
-        if config.loss not in (None, "cross_entropy"):
-            raise DanluError("train.loss_misfit", loss=config.loss, target="text", fitting="cross_entropy")
-        if config.class_weights:
-            raise DanluError("train.only_classes", setting="class_weights")
+        cross_entropy_only(config, "text")
         return HiddenTokens(config.label_smoothing or 0.0)
 
     def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:

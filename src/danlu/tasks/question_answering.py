@@ -9,18 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from danlu.data.codec import Codec
-from danlu.data.examples import Examples
 from danlu.data.loader import evaluation_batches
 from danlu.data.passages import ANSWER, BEGINS, ENDS, fit_passages
 from danlu.data.question_rows import CONTEXT, QUESTION
 from danlu.data.store import Batch, Modality, Store
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target
-from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
-from danlu.events import Progress
-from danlu.models.family import Family
-from danlu.recipe import DataConfig, TrainConfig
-from danlu.tasks.task import SumCount
+from danlu.recipe import TrainConfig
+from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
 ROWS_AT_ONCE = 32
 
@@ -34,19 +30,11 @@ class QuestionAnswering:
     goal: Goal = "answers"
     usage: str = "flow.ask_it"
 
-    def codec(
-        self,
-        train: Examples,
-        targets: tuple[str, ...],
-        family: Family,
-        config: DataConfig,
-        checkpoint: Checkpoint | None,
-        progress: Progress | None,
-    ) -> Codec:
+    def codec(self, given: Given) -> Codec:
         """The tokens of questions and contexts, in windows."""
-        passages, said = fit_passages(train, config.text, checkpoint)
+        passages, said = fit_passages(given.train, given.data.text, given.checkpoint)
         return Codec(
-            targets={name: Target(name, "answers") for name in targets},
+            targets={name: Target(name, "answers") for name in given.targets},
             inputs={QUESTION: "text", CONTEXT: "text"},
             notes=tuple(said),
             reading=passages,
@@ -57,12 +45,9 @@ class QuestionAnswering:
     ) -> "AnswerEnds":
         """Cross-entropy of where an answer begins and ends; DanluError for a setting of the loss that has no use."""
         (name,) = targets
-        if config.loss not in (None, "cross_entropy"):
-            raise DanluError("train.loss_misfit", loss=config.loss, target=name, fitting="cross_entropy")
-        if config.class_weights or config.label_smoothing:
-            raise DanluError(
-                "train.only_classes", setting="class_weights" if config.class_weights else "label_smoothing"
-            )
+        cross_entropy_only(config, name)
+        if config.label_smoothing:
+            raise DanluError("train.only_classes", setting="label_smoothing")
         return AnswerEnds(name)
 
     def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:

@@ -8,16 +8,12 @@ import torch
 from torch import Tensor
 
 from danlu.data.codec import Codec
-from danlu.data.examples import Examples
 from danlu.data.store import Batch, Modality
 from danlu.data.targets import Goal, Target
-from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
-from danlu.events import Progress
-from danlu.models.family import Family
-from danlu.recipe import DataConfig, TrainConfig
+from danlu.recipe import TrainConfig
 from danlu.tasks import heads
-from danlu.tasks.task import SumCount
+from danlu.tasks.task import Given, SumCount
 
 
 @dataclass(frozen=True)
@@ -29,27 +25,19 @@ class Supervised:
     goal: Goal
     usage: ClassVar[str] = "flow.use_it"
 
-    def codec(
-        self,
-        train: Examples,
-        targets: tuple[str, ...],
-        family: Family,
-        config: DataConfig,
-        checkpoint: Checkpoint | None,
-        progress: Progress | None,
-    ) -> Codec:
+    def codec(self, given: Given) -> Codec:
         """The targets, and the columns that the family reads."""
         return Codec.fit(
-            train,
-            targets,
+            given.train,
+            given.targets,
             self.goal,
-            family.reads,
+            given.family.reads,
             self.modality,
-            config,
-            progress,
-            robust=family.robust,
-            marked=family.marked,
-            checkpoint=checkpoint,
+            given.data,
+            given.progress,
+            robust=given.family.robust,
+            marked=given.family.marked,
+            checkpoint=given.checkpoint,
         )
 
     def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What the flow asks of a task, and the loop of an objective. Knows no task."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -10,6 +11,7 @@ from danlu.data.examples import Examples
 from danlu.data.store import Batch, Modality
 from danlu.data.targets import Goal, Target
 from danlu.data.text import Checkpoint
+from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.models.family import Family
 from danlu.recipe import DataConfig, TrainConfig
@@ -33,6 +35,21 @@ class Objective(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a codec is made from: the training rows, the columns to tell, the family that is to read, the settings.
+
+    `checkpoint` holds the tokenizer of a pretrained model.
+    """
+
+    train: Examples
+    targets: tuple[str, ...]
+    family: Family
+    data: DataConfig
+    checkpoint: Checkpoint | None = None
+    progress: Progress | None = None
+
+
 class Task(Protocol):
     """What a model is for: what its rows are, how they become tensors, and what a good answer is.
 
@@ -49,15 +66,7 @@ class Task(Protocol):
     @property
     def usage(self) -> str: ...
 
-    def codec(
-        self,
-        train: Examples,
-        targets: tuple[str, ...],
-        family: Family,
-        config: DataConfig,
-        checkpoint: Checkpoint | None,
-        progress: Progress | None,
-    ) -> Codec:
+    def codec(self, given: Given) -> Codec:
         """How the training rows become the tensors that the family reads."""
         ...
 
@@ -68,3 +77,11 @@ class Task(Protocol):
     def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:
         """Names that `train.metric` may take: loss first."""
         ...
+
+
+def cross_entropy_only(config: TrainConfig, target: str) -> None:
+    """DanluError where the recipe asks for another loss, or for weights of classes, of a task that tells tokens."""
+    if config.loss not in (None, "cross_entropy"):
+        raise DanluError("train.loss_misfit", loss=config.loss, target=target, fitting="cross_entropy")
+    if config.class_weights:
+        raise DanluError("train.only_classes", setting="class_weights")

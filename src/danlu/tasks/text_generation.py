@@ -11,16 +11,11 @@ from torch import Tensor, nn
 from danlu.data.codec import Codec
 from danlu.data.corpus import fit_documents
 from danlu.data.documents import document_column
-from danlu.data.examples import Examples
 from danlu.data.loader import evaluation_batches
 from danlu.data.store import Batch, Modality, Ragged, Store
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint
-from danlu.errors import DanluError
-from danlu.events import Progress
-from danlu.models.family import Family
-from danlu.recipe import DataConfig, TrainConfig
-from danlu.tasks.task import SumCount
+from danlu.recipe import TrainConfig
+from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
 SCORES = 1 << 24  # numbers of one batch's outputs that are held at once when documents are measured: 64 MB
 
@@ -34,28 +29,19 @@ class TextGeneration:
     goal: ClassVar[None] = None
     usage: ClassVar[str] = "flow.generate_with_it"
 
-    def codec(
-        self,
-        train: Examples,
-        targets: tuple[str, ...],
-        family: Family,
-        config: DataConfig,
-        checkpoint: Checkpoint | None,
-        progress: Progress | None,
-    ) -> Codec:
+    def codec(self, given: Given) -> Codec:
         """The tokens of the documents."""
-        column = document_column(train)
-        documents, said = fit_documents(train.frame, column, config.documents, config.text, checkpoint, progress)
+        column = document_column(given.train)
+        documents, said = fit_documents(
+            given.train.frame, column, given.data.documents, given.data.text, given.checkpoint, given.progress
+        )
         return Codec(targets={}, inputs={column: "text"}, notes=tuple(said), reading=documents)
 
     def objective(
         self, targets: Mapping[str, Target], config: TrainConfig, counts: Mapping[str, Tensor]
     ) -> "NextTokens":
         """Cross-entropy of the next token; DanluError for a loss or weights that it has no use for."""
-        if config.loss not in (None, "cross_entropy"):
-            raise DanluError("train.loss_misfit", loss=config.loss, target="text", fitting="cross_entropy")
-        if config.class_weights:
-            raise DanluError("train.only_classes", setting="class_weights")
+        cross_entropy_only(config, "text")
         return NextTokens(config.label_smoothing or 0.0)
 
     def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:

@@ -9,18 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from danlu.data.codec import Codec
-from danlu.data.examples import Examples
 from danlu.data.loader import evaluation_batches
 from danlu.data.spans import Positions, bio_spans
 from danlu.data.store import Batch, Modality, Store
 from danlu.data.tagging import WORD, fit_tagging
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target
-from danlu.data.text import Checkpoint
-from danlu.errors import DanluError
-from danlu.events import Progress
-from danlu.models.family import Family
-from danlu.recipe import DataConfig, TrainConfig
-from danlu.tasks.task import SumCount
+from danlu.recipe import TrainConfig
+from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
 ROWS_AT_ONCE = 64
 
@@ -34,26 +29,17 @@ class TokenClassification:
     goal: Goal = "entities"
     usage: str = "flow.find_with_it"
 
-    def codec(
-        self,
-        train: Examples,
-        targets: tuple[str, ...],
-        family: Family,
-        config: DataConfig,
-        checkpoint: Checkpoint | None,
-        progress: Progress | None,
-    ) -> Codec:
+    def codec(self, given: Given) -> Codec:
         """The tokens of the texts, and the tags of their words."""
-        tagging, tags, said = fit_tagging(train, targets[0], config.text, checkpoint, progress)
+        tagging, tags, said = fit_tagging(
+            given.train, given.targets[0], given.data.text, given.checkpoint, given.progress
+        )
         return Codec(targets={tags.name: tags}, inputs={tagging.column: "text"}, notes=tuple(said), reading=tagging)
 
     def objective(self, targets: Mapping[str, Target], config: TrainConfig, counts: Mapping[str, Tensor]) -> "WordTags":
         """Cross-entropy of the tag of each word; DanluError for a loss or weights that it has no use for."""
         (name,) = targets
-        if config.loss not in (None, "cross_entropy"):
-            raise DanluError("train.loss_misfit", loss=config.loss, target=name, fitting="cross_entropy")
-        if config.class_weights:
-            raise DanluError("train.only_classes", setting="class_weights")
+        cross_entropy_only(config, name)
         return WordTags(name, config.label_smoothing or 0.0)
 
     def metrics(self, targets: Mapping[str, Target]) -> tuple[str, ...]:
