@@ -342,18 +342,20 @@ def schema() -> None:
     _print(schema_text())
 
 
-@_command("models", "danlu models\ndanlu models gru")
+@_command("models", "danlu models\ndanlu models gru\ndanlu models transformers:xlnet\ndanlu models --json")
 def models(
     family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help=say("cli.models.family"))] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=say("cli.models.json"))] = False,
+    language: Language = None,
 ) -> None:
-    """List the families of models, or the settings of one."""
-    from danlu.models import FAMILIES, family_named
-    from danlu.newrecipe import settings_of
+    """List the families of models with what each is for, can do and weighs, or the settings of one."""
+    from danlu import catalogue
 
-    if family:
-        _print(definitions(settings_of(family, family_named(family).config)))
+    if as_json:
+        found = catalogue.family_json(family) if family else [entry.to_json() for entry in catalogue.listed()]
+        _print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        _print(definitions((name, say(each.summary)) for name, each in FAMILIES.items()))
+        _print(catalogue.family_lines(family) if family else catalogue.catalogue_lines())
 
 
 @_command("doctor", "danlu doctor")

@@ -46,7 +46,7 @@ def recipe_text(task: str, family: str, settings: type[BaseModel] | None = None)
         section = list(_field(name, field, given.get(name), indent="", parents=""))
         lines += ["", *section]
         if name == "model" and settings:
-            lines += _fields(settings, {}, indent="  ", parents=f"{family}.")
+            lines += _fields(settings, {}, indent="  ", parents=f"{family.partition(':')[0]}.")
     return "\n".join(lines)
 
 
@@ -57,8 +57,9 @@ def schema_text() -> str:
 
 def settings_of(family: str, config: type[BaseModel]) -> list[tuple[str, str]]:
     """The settings of a family with their defaults, and what they mean."""
+    kind = family.partition(":")[0]  # all of transformers:TYPE have the same
     return [
-        (f"model.{name}={_flow(field.get_default())}", _meaning(f"{family}.{name}", field))
+        (f"model.{name}={_flow(field.get_default())}", _meaning(f"{kind}.{name}", field))
         for name, field in config.model_fields.items()
     ]
 

@@ -193,9 +193,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "输出配方的 JSON Schema，编辑器可据此补全和检查。",
     ),
     "cli.models": (
-        "List the families of models, or the settings of one.",
-        "列出所有模型族，或某一族的设置。",
+        "List the families of models with what each is for, can do and weighs, or the settings of one.",
+        "列出所有模型族的用途、能做的任务和大小，或某一族的设置。",
     ),
+    "cli.models.json": ("Print JSON.", "输出 JSON。"),
     "cli.models.family": ("A family, to see its settings.", "某个模型族，查看它的设置。"),
     "cli.doctor": (
         "Examine this machine: versions, processor, memory, accelerators, and what is missing.",

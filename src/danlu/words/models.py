@@ -134,6 +134,35 @@ WORDS: dict[str, tuple[str, str]] = {
         "data.image.size：{name} 为 {size} 大小图像的每个小块各学了一个位置，而配方要求 {asked}。请去掉 data.image.size，"
         "图像会自动缩放到该大小。",
     ),
+    "models.footprint": (
+        "{parameters} parameters; {running} to run, {training} to train (batch {batch})",
+        "{parameters} 个参数；运行需 {running}，训练需 {training}（批大小 {batch}）",
+    ),
+    "models.footprint_of": (
+        "Sizes are those of the default model in float32: to run, its weights; to train, also gradients, the optimizer's "
+        "state and what a batch keeps for the way back. They are measured with:",
+        "大小均指 float32 的默认模型：运行时为权重；训练时还包括梯度、优化器状态，以及一个批次为反向传播保留的数据。测量所用的输入：",
+    ),
+    "models.reference_stream": (
+        "language models: {rows:,} rows of 256 tokens, a vocabulary of 8,000",
+        "语言模型：{rows:,} 行，每行 256 个词元，词表 8,000",
+    ),
+    "models.reference_pairs": (
+        "encoder-decoders: {rows:,} pairs of 64 tokens each, a vocabulary of 8,000",
+        "编码器-解码器：{rows:,} 对文本，每侧 64 个词元，词表 8,000",
+    ),
+    "models.reference_table": (
+        "tables: {rows:,} rows of 16 numbers and 4 categories, two classes",
+        "表格：{rows:,} 行，16 个数值列和 4 个类别列，两个类别",
+    ),
+    "models.reference_image": (
+        "images: {rows:,} of 32 × 32 pixels in colour, ten classes",
+        "图像：{rows:,} 张 32 × 32 彩色图像，十个类别",
+    ),
+    "models.reference_text": (
+        "texts: {rows:,} of 128 tokens, a vocabulary of 8,000, two classes",
+        "文本：{rows:,} 条，每条 128 个词元，词表 8,000，两个类别",
+    ),
     "models.unknown_family": (
         "model: there is no family {name}. Nearest: {nearest}. `danlu models` lists them all.",
         "model：没有名为 {name} 的模型族。最接近的是：{nearest}。用 `danlu models` 查看全部。",
@@ -250,6 +279,11 @@ _ENCODER: dict[str, str] = _TRANSFORMER | {
 _PAIRS: dict[str, str] = _TRANSFORMER | {"depth": "编码器的层数", "decoder_depth": "解码器的层数；默认与编码器相同"}
 _VIT = ("width", "depth", "heads", "hidden", "activation", "norm_eps", "qkv_bias", "dropout", "attention_dropout")
 SETTINGS: dict[str, str] = {
+    "transformers.width": "hidden_size（各架构的叫法不同）；默认用该架构自己的值",
+    "transformers.depth": "num_hidden_layers（各架构的叫法不同）；默认用该架构自己的值",
+    "transformers.heads": "num_attention_heads（各架构的叫法不同）；默认用该架构自己的值",
+    "transformers.max_length": "max_position_embeddings（各架构的叫法不同）；默认用该架构自己的值",
+    "transformers.settings": "该架构 config.json 中的其他键",
     "mlp.width": "每个隐藏层的单元数",
     "mlp.depth": "隐藏层的层数",
     "mlp.activation": "激活函数",
