@@ -128,19 +128,21 @@ def test_pretraining_goes_on_from_a_checkpoint_with_its_tokenizer(pretrained: Ru
     assert any("new: –" in note["text"] for note in run.resolved["notes"])
 
 
+@pytest.mark.parametrize("tokenizer", ["wordpiece", "unigram"])
 @pytest.mark.parametrize("next_sentence", [False, True])
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, next_sentence: bool) -> None:
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, next_sentence: bool, tokenizer: str) -> None:
     (tmp_path / "texts.txt").write_text("\n".join(texts(60)), encoding="utf-8")
     asked = {
         "task": "fill-mask", "model": {"family": "bert", **SMALL}, "data__documents": "line", "train__steps": 12,
         "train__checkpoint_every": 5, "data__text__next_sentence": next_sentence, "data__text__whole_word": True,
+        "data__text__tokenizer": tokenizer,
         "evaluate__bootstrap": 0, "evaluate__baseline": False, "quiet": True,
     }  # fmt: skip
     run = danlu.train(str(tmp_path / "texts.txt"), out=tmp_path / "whole", **asked)
     shutil.copytree(run.folder, tmp_path / "left")
-    for name in ("report.json", "step-12", "step-10"):
-        path = tmp_path / "left" / (name if "." in name else f"checkpoints/{name}")
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    (tmp_path / "left" / "report.json").unlink()
+    shutil.rmtree(tmp_path / "left" / "checkpoints" / "step-12")
+    assert (tmp_path / "left" / "checkpoints" / "step-10").is_dir()
     resumed = danlu.train(resume=tmp_path / "left", quiet=True)
     weights = [(each.model / "model.safetensors").read_bytes() for each in (run, resumed)]
     assert weights[0] == weights[1]

@@ -261,7 +261,7 @@ def test_plain_text_is_files_paragraphs_or_lines(tmp_path, unit, found, where):
     (tmp_path / "a.txt").write_bytes(b"one\r\ntwo\r\n\r\nthree\r\n")
     (tmp_path / "b.txt").write_text("four")
     files = (str(tmp_path),) if where == "folder" else (str(tmp_path / "a.txt"), str(tmp_path / "b.txt"))
-    config, notes = with_documents(DataConfig(files=files, documents=unit))
+    config, notes = with_documents(DataConfig(files=files, documents=unit), "text-generation")
     texts = of_documents(read(config)).frame["text"].to_list()
     assert [text.strip() for text in texts] == [text.strip() for text in found]
     assert notes[0].key == f"corpus.unit_{unit}"

@@ -116,6 +116,11 @@ def test_where_models_are_measured_the_same_tokens_are_always_hidden() -> None:
     torch.testing.assert_close(one.targets, other.targets)
 
 
+def test_the_same_texts_give_the_same_word_pieces() -> None:
+    examples = documents()
+    assert len({fitted(examples, vocab_size=200).tokenizer_json for _ in range(5)}) == 1
+
+
 @pytest.mark.parametrize("tokenizer", ["wordpiece", "bpe", "unigram", "word", "char"])
 def test_rows_hold_the_whole_of_one_document_between_marks(tokenizer: str) -> None:
     examples = documents(40)

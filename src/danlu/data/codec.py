@@ -1,7 +1,7 @@
 """Codec: rows become tensors. All in it is fitted on the training rows, the only rows that `fit` sees."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -114,7 +114,9 @@ class Codec:
             raise DanluError("codec.no_columns", others=others)
         if not inputs:
             raise DanluError("codec.no_inputs", reads=", ".join(taken), columns=", ".join(readable))
-        tokens, said = _fitted(columns["tokens"], lambda c: _tokens(frame, c, config.text, marked, checkpoint, progress), [])
+        tokens, said = _fitted(
+            columns["tokens"], lambda c: _tokens(frame, c, config.text, marked, checkpoint, progress), []
+        )
         terms, said = _fitted(columns["terms"], lambda c: fit_terms(frame, c, config.text, progress), said)
         images, said = _fitted(columns["image"], lambda c: fit_images(frame, c[0], config.image, rows), said)
         sequences, said = _fitted(columns["sequence"], lambda c: fit_sequences(frame, c, rows), said)
@@ -199,6 +201,11 @@ class Codec:
         """The tokenizer as the text of a `tokenizer.json`, which the tokenizers library reads."""
         read = self.tokens or self.reading
         return read.tokenizer_json if read else None
+
+    def reading_by(self, tokenizer_json: str) -> "Codec":
+        """The same with this tokenizer."""
+        known = {name: getattr(self, name) for name in _WITH_TOKENIZER if getattr(self, name)}
+        return replace(self, **{name: replace(part, tokenizer_json=tokenizer_json) for name, part in known.items()})
 
     def to_json(self) -> dict[str, Any]:
         """All that was fitted, but for `tokenizer_json`, which is a file of its own."""

@@ -21,7 +21,7 @@ from danlu.data.examples import Examples
 from danlu.data.store import NextTokens, Ragged, Shapes, Store, Stream
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint, share_of_ideographs, texts_of
+from danlu.data.text import Checkpoint, learned_pieces, share_of_ideographs, texts_of
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -288,24 +288,27 @@ def _of_bytes(kind: Kind, texts: Sequence[str], size: int) -> Tokenizer:
             trainers.UnigramTrainer(vocab_size=size, unk_token=SPECIAL[UNKNOWN], **shared),
         )
     else:
-        model = models.WordPiece(unk_token=SPECIAL[UNKNOWN])
-        trainer = trainers.WordPieceTrainer(vocab_size=size - 256, continuing_subword_prefix=_INSIDE, **shared)
+        return _pieces_of_bytes(texts, size, sorted(alphabet))
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.encode_special_tokens = True
     tokenizer.train_from_iterator(texts, trainer)
-    return _with_every_byte(tokenizer, alphabet) if kind == "wordpiece" else tokenizer
+    return tokenizer
 
 
-def _with_every_byte(tokenizer: Tokenizer, alphabet: Sequence[str]) -> Tokenizer:
+def _pieces_of_bytes(texts: Sequence[str], size: int, alphabet: Sequence[str]) -> Tokenizer:
     """WordPiece with every byte also as a token inside words, and words of any length."""
-    vocabulary = tokenizer.get_vocab()
-    for letter in sorted(alphabet):
-        vocabulary.setdefault(_INSIDE + letter, len(vocabulary))
-    tokenizer.model = models.WordPiece(
-        vocabulary, unk_token=SPECIAL[UNKNOWN], continuing_subword_prefix=_INSIDE, max_input_chars_per_word=10**9
+    tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL[UNKNOWN]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.encode_special_tokens = True
+    pieces = learned_pieces(
+        tokenizer, texts, SPECIAL, alphabet, prefix=_INSIDE, vocab_size=size, initial_alphabet=alphabet
     )
+    tokenizer.model = models.WordPiece(
+        pieces, unk_token=SPECIAL[UNKNOWN], continuing_subword_prefix=_INSIDE, max_input_chars_per_word=10**9
+    )
+    tokenizer.add_special_tokens(SPECIAL)
     tokenizer.decoder = decoders.Sequence([decoders.Replace(_INSIDE, ""), decoders.ByteLevel()])
     return tokenizer
 

@@ -44,6 +44,7 @@ MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", AddedToken("[MASK]", lstrip=True, n
 
 # One token per character of scripts that put no space between words, else runs of letters and digits.
 _IDEOGRAPHS = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _LETTERS = rf"[\w&&[^{_IDEOGRAPHS}]]+"
 WORD = rf"[{_IDEOGRAPHS}]|{_LETTERS}(?:['’]{_LETTERS})*|[^\w\s]"
 
@@ -215,10 +216,17 @@ def trained_tokenizer(
     special: list[Any] = MARKS if marked else SPECIAL
     if kind == "bpe" and size < _BYTES + len(special):
         raise DanluError("codec.vocab_too_small", got=size, needed=_BYTES + len(special))
-    tokenizer = _untrained(kind, config.lowercase is not False)
+    tokenizer, every = _untrained(kind, config.lowercase is not False), [text for column in texts for text in column]
     tokenizer.encode_special_tokens = True
-    trainer = _trainer(kind, {"vocab_size": size, "special_tokens": special, "show_progress": False})
-    tokenizer.train_from_iterator((text for column in texts for text in column), trainer)
+    if kind == "wordpiece":
+        pieces = learned_pieces(
+            tokenizer, every, special, _letters_inside(every, tokenizer.normalizer), vocab_size=size, min_frequency=2
+        )
+        tokenizer.model = models.WordPiece(pieces, unk_token=SPECIAL[UNKNOWN])
+        tokenizer.add_special_tokens(special)
+    else:
+        trainer = _trainer(kind, {"vocab_size": size, "special_tokens": special, "show_progress": False})
+        tokenizer.train_from_iterator(every, trainer)
     if marked:
         tokenizer.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]",
@@ -226,6 +234,31 @@ def trained_tokenizer(
             special_tokens=[(mark, tokenizer.token_to_id(mark)) for mark in ("[CLS]", "[SEP]")],
         )
     return tokenizer
+
+
+def learned_pieces(
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    special: Sequence[Any],
+    inside: Sequence[str],
+    prefix: str = "##",
+    **settings: Any,
+) -> dict[str, int]:
+    """The vocabulary of a WordPiece tokenizer trained on the texts; `tokenizer` says how they become words.
+
+    Letters `inside` words are numbered before: left to itself the trainer numbers them in the order of a hash table,
+    which is another each time, and so learns other tokens.
+    """
+    learner = Tokenizer(models.WordPiece(unk_token=SPECIAL[UNKNOWN]))
+    learner.pre_tokenizer = tokenizer.pre_tokenizer
+    if tokenizer.normalizer:
+        learner.normalizer = tokenizer.normalizer
+    numbered = [*special, *(prefix + letter for letter in inside)]
+    trainer = trainers.WordPieceTrainer(
+        special_tokens=numbered, continuing_subword_prefix=prefix, show_progress=False, **settings
+    )
+    learner.train_from_iterator(texts, trainer)
+    return learner.get_vocab()
 
 
 def checkpoint_only(config: TextConfig) -> None:
@@ -243,7 +276,7 @@ def texts_of(series: pl.Series, name: str) -> list[str]:
 
 def share_of_ideographs(texts: Sequence[str]) -> float:
     """Share of Chinese characters and kana among the letters of a sample of the texts."""
-    return _share(texts, r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+    return _share(texts, _IDEOGRAPH)
 
 
 def chosen_kind(texts: Sequence[list[str]]) -> tuple[TokenKind, Note]:
@@ -270,14 +303,21 @@ def _share_of_words_seen_once(texts: Sequence[str]) -> float:
     return sum(count == 1 for count in counts.values()) / max(sum(counts.values()), 1)
 
 
+def _letters_inside(texts: Sequence[str], normalizer: Any) -> list[str]:
+    """The letters that stand behind others in the words of WORD."""
+    seen: set[str] = set()
+    for text in texts:
+        seen.update(re.findall(r"(?<=\w)['’\w]", normalizer.normalize_str(text)))
+    return sorted(letter for letter in seen if not re.match(_IDEOGRAPH, letter))
+
+
 def _trainer(kind: TokenKind, settings: dict[str, Any]) -> Any:
     if kind == "unigram":
         return trainers.UnigramTrainer(unk_token=SPECIAL[UNKNOWN], **settings)
     if kind == "bpe":
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         return trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **settings)
-    trained = trainers.WordPieceTrainer if kind == "wordpiece" else trainers.WordLevelTrainer
-    return trained(min_frequency=2, **settings)
+    return trainers.WordLevelTrainer(min_frequency=2, **settings)
 
 
 def _untrained(kind: TokenKind, lowercase: bool) -> Tokenizer:

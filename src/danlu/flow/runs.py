@@ -57,13 +57,21 @@ def resuming(folder: str | Path) -> Generator[Event, None, Run]:
     _refuse_other_recipe(run)
     material = yield from gathered(run.recipe)
     _refuse_other_data(run, material)
-    prepared = yield from _prepared(run.recipe, material, began)
+    prepared = yield from _prepared(run.recipe, material, began, _tokenizer_of(run))
     return (yield from _into(run, material, prepared, began))
 
 
-def _prepared(recipe: Recipe, material: Material, began: float) -> Generator[Event, None, Prepared]:
+def _tokenizer_of(run: Run) -> str | None:
+    """The tokenizer that a run was trained with, where it had come so far."""
+    path = run.folder / "tokenizer.json"
+    return path.read_text(encoding="utf-8") if (run.folder / "resolved.json").exists() and path.exists() else None
+
+
+def _prepared(
+    recipe: Recipe, material: Material, began: float, tokenizer_json: str | None = None
+) -> Generator[Event, None, Prepared]:
     """Codec, model and plan, with what was derived and why."""
-    prepared = yield from during(lambda progress: prepared_for(recipe, material, began, progress))
+    prepared = yield from during(lambda progress: prepared_for(recipe, material, began, progress, tokenizer_json))
     for note in prepared.notes:
         yield Told(note)
     return prepared
