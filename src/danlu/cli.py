@@ -21,6 +21,7 @@ from danlu.words import Note, say
 if TYPE_CHECKING:
     import polars as pl
 
+    from danlu.events import Progress
     from danlu.recipe import Recipe
 
 Action = TypeVar("Action", bound=Callable[..., None])
@@ -154,9 +155,13 @@ def evaluate(
 ) -> None:
     """Measure a run's model on labelled data."""
     from danlu import api
+    from danlu.display import display_here, shown
+    from danlu.events import during
     from danlu.overview import report_lines
 
-    report = api.evaluate(run, data)
+    predictor = api.load(run)
+    measuring = during(lambda progress: predictor.evaluate(data, progress=progress))
+    report = shown(measuring, display_here(sys.stderr))
     for note in report["notes"]:
         print(Note.from_json(note), file=sys.stderr)
     _print(json.dumps(report, ensure_ascii=False, indent=1) if as_json else report_lines(report))
@@ -191,8 +196,10 @@ def predict(
     predictor, tally = api.load(run), Tally()
     rows = [_json_row(given) for given in row] if row else text
     rows = [data] if data and predictor.is_to_be_filled(data) else rows
-    frames = iter([predictor.predict(rows, tally)]) if rows else predictor.predict_stream(str(data), tally=tally)
-    _write(frames, file)
+    if rows:
+        _write(lambda _: iter([predictor.predict(rows, tally)]), file)
+    else:
+        _write(lambda progress: predictor.predict_stream(str(data), tally=tally, progress=progress), file)
     for note in tally.notes():
         print(note, file=sys.stderr)
 
@@ -280,8 +287,10 @@ def embed(
     file = output.writable(out) if out else None
     embedder, tally = api.embedder(source).asked(pooling, normalize), Tally()
     print(embedder.note, file=sys.stderr)
-    frames = embedder.rows(data, tally, column) if data else iter([embedder.frame(text or [], tally)])
-    _write(frames, file)
+    if data:
+        _write(lambda progress: embedder.rows(data, tally, column, progress), file)
+    else:
+        _write(lambda progress: iter([embedder.frame(text or [], tally, progress)]), file)
     for note in tally.notes():
         print(note, file=sys.stderr)
 
@@ -390,16 +399,26 @@ def _is_setting(argument: str, sections: set[str]) -> bool:
     return key.partition(".")[0] in sections or not (re.search(r"[/*?]", argument) or Path(argument).exists())
 
 
-def _write(frames: "Iterator[pl.DataFrame]", file: Path | None) -> None:
-    """Into a file, onto a terminal, or as CSV into a pipe."""
+def _write(answers: "Callable[[Progress], Iterator[pl.DataFrame]]", file: Path | None) -> None:
+    """Into a file, onto a terminal, or as CSV into a pipe, with progress on standard error."""
     from danlu import output
+    from danlu.display import display_here
+    from danlu.events import Doing
 
-    if file:
-        output.write_file(frames, file)
-    elif sys.stdout.isatty():
-        _print(output.preview(frames, shutil.get_terminal_size().columns))
-    else:
-        output.write_standard_output(frames)
+    display = display_here(sys.stderr)
+    lines: list[str] = []
+    try:
+        frames = answers(lambda note, done, total: display.show(Doing(note, done, total)))
+        if file:
+            output.write_file(frames, file)
+        elif sys.stdout.isatty():
+            lines = output.preview(frames, shutil.get_terminal_size().columns)
+        else:
+            output.write_standard_output(frames)
+    finally:
+        display.close()
+    if lines:
+        _print(lines)
 
 
 def _json_row(text: str) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def progress_parts(event: Doing | Trained) -> dict[str, str]:
     if event.total:
         counts = f"{event.done:,}/{event.total:,}"
         return {"percent": f"{event.done / event.total:4.0%}", "what": str(event.note), "count": counts}
-    return {"what": str(event.note), "count": f"{event.done:,}"}
+    return {"what": str(event.note)} | ({"count": f"{event.done:,}"} if event.done else {})
 
 
 def fitted(event: Doing | Trained, width: int) -> str:

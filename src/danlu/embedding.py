@@ -26,6 +26,7 @@ from danlu.data.store import Shapes
 from danlu.data.tally import Rows, Tally
 from danlu.data.text import texts_of
 from danlu.errors import DanluError
+from danlu.events import Progress, beyond
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.hub import files
 from danlu.models.hub.sentences import Pooling, Sentences, sentences_of
@@ -112,21 +113,24 @@ class Embedder:
             warnings.warn(str(note), stacklevel=3)
         return frame[COLUMN].to_numpy(writable=True)
 
-    def frame(self, texts: Sequence[str], tally: Tally) -> pl.DataFrame:
+    def frame(self, texts: Sequence[str], tally: Tally, progress: Progress | None = None) -> pl.DataFrame:
         """The texts and their vectors; texts that are cut are counted."""
-        return self._embedded(
-            examples_of({"text": list(texts)}, DataConfig(), {"text": _column("text")}), "text", tally
-        )
+        examples = examples_of({"text": list(texts)}, DataConfig(), {"text": _column("text")})
+        return self._embedded(examples, "text", tally, progress)
 
-    def rows(self, source: str, tally: Tally, column: str | None = None) -> Iterator[pl.DataFrame]:
+    def rows(
+        self, source: str, tally: Tally, column: str | None = None, progress: Progress | None = None
+    ) -> Iterator[pl.DataFrame]:
         """The rows of a file (or "-", standard input) with a vector for each text, in pieces, in constant memory.
 
         `column` holds the texts; where it is None, the one that leaves no doubt. Texts that are cut are counted.
-        Raises DanluError where there is no such column.
+        `progress` is told of texts done, the total being unknown. Raises DanluError where there is no such column.
         """
+        done = 0
         name = column or self._text_column(source)
         for examples in stream(source, self.data, {**self.columns, name: _column(name)}):
-            yield self._embedded(examples, name, tally)
+            yield self._embedded(examples, name, tally, beyond(progress, done))
+            done += len(examples)
 
     def _text_column(self, source: str) -> str:
         """The run's column of texts, or the file's."""
@@ -141,7 +145,7 @@ class Embedder:
             raise DanluError("embed.name_column", names=", ".join(first.columns))
         return (named or texts)[0]
 
-    def _embedded(self, examples: Examples, name: str, tally: Tally) -> pl.DataFrame:
+    def _embedded(self, examples: Examples, name: str, tally: Tally, progress: Progress | None = None) -> pl.DataFrame:
         """The columns, and the vectors of the texts in one of them."""
         frame = examples.frame.drop(ROW)
         if name not in frame.columns:
@@ -152,12 +156,17 @@ class Embedder:
         names = (COLUMN if n == 1 else f"{COLUMN}_{n}" for n in count(1))
         free = next(each for each in names if each not in frame.columns)
         width = self.trunk.config.width
-        return frame.with_columns(pl.Series(free, self._computed(encodings), dtype=pl.Array(pl.Float32, width)))
+        vectors = self._computed(encodings, progress)
+        return frame.with_columns(pl.Series(free, vectors, dtype=pl.Array(pl.Float32, width)))
 
-    def _computed(self, encodings: Sequence[Encoding]) -> Vectors:
+    def _computed(self, encodings: Sequence[Encoding], progress: Progress | None) -> Vectors:
+        done = 0
         vectors = np.zeros((len(encodings), self.trunk.config.width), np.float32)
         for index in _batches(np.array([len(encoding) for encoding in encodings], np.int64)):
             vectors[index] = self._pooled([encodings[i].ids for i in index]).float().numpy()
+            done += len(index)
+            if progress:
+                progress(Note("embed.reading"), done, len(encodings))
         return vectors
 
     def _encodings(self, texts: Sequence[str]) -> list[Encoding]:

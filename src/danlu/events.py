@@ -48,12 +48,37 @@ class Trained:
 Event = Told | Doing | Trained
 
 
+class _Stopped(Exception):
+    """Ends work whose result nobody waits for."""
+
+
 def during(work: Callable[[Progress], T]) -> Generator[Event, None, T]:
-    """The result of `work`, which runs beside; what it tells of its progress is yielded meanwhile."""
+    """The result of `work`, which runs beside; what it tells of its progress is yielded meanwhile.
+
+    Once the generator is closed or interrupted, the work ends where it next tells of its progress.
+    """
     told: SimpleQueue[Doing | None] = SimpleQueue()
+    stopped = False
+
+    def tell(note: Note, done: int, total: int) -> None:
+        if stopped:
+            raise _Stopped
+        told.put(Doing(note, done, total))
+
     with ThreadPoolExecutor(1) as worker:
-        future = worker.submit(work, lambda note, done, total: told.put(Doing(note, done, total)))
+        future = worker.submit(work, tell)
         future.add_done_callback(lambda _: told.put(None))
-        while (event := told.get()) is not None:
-            yield event
+        try:
+            while (event := told.get()) is not None:
+                yield event
+        except BaseException:
+            stopped = True
+            raise
         return future.result()
+
+
+def beyond(progress: Progress | None, before: int) -> Progress | None:
+    """`progress` of a piece as that of a whole of unknown length, of which so many were done `before`."""
+    if progress is None:
+        return None
+    return lambda note, done, total: progress(note, before + done, 0)

@@ -34,6 +34,7 @@ from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.language import writer
 from danlu.evaluation.outcome import Outcome
+from danlu.events import Progress, beyond
 from danlu.generation.config import GenerationConfig
 from danlu.generation.text import Writer
 from danlu.models import family_named
@@ -177,42 +178,54 @@ class Predictor:
         return answered
 
     def predict_stream(
-        self, source: str, rows: int | None = None, tally: Tally | None = None
+        self,
+        source: str,
+        rows: int | None = None,
+        tally: Tally | None = None,
+        progress: Progress | None = None,
     ) -> Iterator[pl.DataFrame]:
         """`predict` of a file (or "-", standard input) in pieces of `rows` rows, in constant memory.
 
         What is unusual in the rows (values never seen, texts cut, rows left out because a cell cannot be read) is
-        counted in `tally`. Raises DanluError where more rows are unreadable than `data.max_bad_rows` allows.
+        counted in `tally`; `progress` is told of rows done, the total being unknown. Raises DanluError where more rows
+        are unreadable than `data.max_bad_rows` allows.
         """
+        done = 0
         many = PIECE_WRITTEN if isinstance(self.codec.reading, Pairs) else PIECE
         for examples in stream(source, self.data, self.columns, rows or many):
             if tally is not None:
                 for bad in examples.origin.bad_rows:
                     tally.add("predict.left_out", "", 1, str(bad.reason))
-            yield self.answers(examples, tally)
+            yield self.answers(examples, tally, beyond(progress, done))
+            done += len(examples)
 
-    def answers(self, examples: Examples, tally: Tally | None = None) -> pl.DataFrame:
+    def answers(self, examples: Examples, tally: Tally | None = None, progress: Progress | None = None) -> pl.DataFrame:
         """The predictions of typed rows beside their input columns; of documents, what they cost the model; of texts
         with entities, those found: a list of {text, label, start, end, score} per row.
         """
         inputs = examples.frame.drop(ROW)
-        own = self.answers_to(examples, tally)
-        answered = own.columns() if own else self._predictions(examples, tally)
+        own = self.answers_to(examples, tally, progress=progress)
+        answered = own.columns() if own else self._predictions(examples, tally, progress)
         for column in [column for column in inputs.columns if column in answered]:
             inputs = inputs.rename({column: _free(f"{column}_input", [*answered, *inputs.columns])})
         return pl.DataFrame(answered).hstack(inputs)
 
     def answers_to(
-        self, examples: Examples, tally: Tally | None = None, *, with_targets: bool = False
+        self,
+        examples: Examples,
+        tally: Tally | None = None,
+        *,
+        with_targets: bool = False,
+        progress: Progress | None = None,
     ) -> Answers | None:
         """The answers of a task that reads texts in its own way; None where rows have a prediction per target."""
         if self.codec.reading is None:
             return None
-        return ANSWERS[self.codec.reading.reads](self.codec, self.module, examples, tally, with_targets)
+        return ANSWERS[self.codec.reading.reads](self.codec, self.module, examples, tally, with_targets, progress)
 
-    def _predictions(self, examples: Examples, tally: Tally | None) -> dict[str, pl.Series]:
+    def _predictions(self, examples: Examples, tally: Tally | None, progress: Progress | None) -> dict[str, pl.Series]:
         answered: dict[str, pl.Series] = {}
-        outputs = self.outputs(self.codec.encode(examples, with_targets=False, tally=tally))
+        outputs = self.outputs(self.codec.encode(examples, with_targets=False, tally=tally), progress)
         single = len(self.codec.targets) == 1
         for name in self.codec.targets:
             columns = self._columns(name, outputs[name], "" if single else f"_{name}")
@@ -247,13 +260,13 @@ class Predictor:
         return (piece for _, piece in self._writer().pieces([prompt], config, stop))
 
     @torch.inference_mode()
-    def outputs(self, store: Store) -> dict[str, Tensor]:
+    def outputs(self, store: Store, progress: Progress | None = None) -> dict[str, Tensor]:
         """Raw outputs per target, (N, size) or (N, members, size), in the order of the store's rows."""
         self.module.eval()
         device = next(self.module.parameters()).device
         parts: dict[str, list[Tensor]] = {name: [] for name in self.codec.targets}
         order = []
-        for index, batch in evaluation_batches(store, ROWS_AT_ONCE):
+        for index, batch in evaluation_batches(store, ROWS_AT_ONCE, progress):
             order.append(index)
             for name, value in self.module(batch.to(device).inputs).items():
                 parts[name].append(value.float().cpu())
@@ -266,16 +279,18 @@ class Predictor:
         """What the model says of rows whose truth is known, per target; `tally` as of `evidence`."""
         return [evidence.outcome for evidence in self.evidence(examples, tally)]
 
-    def evidence(self, examples: Examples, tally: Tally | None = None) -> list[Evidence]:
+    def evidence(
+        self, examples: Examples, tally: Tally | None = None, progress: Progress | None = None
+    ) -> list[Evidence]:
         """The outcome of each target, and the predictions before calibration where there was one.
 
         What is unusual in the rows, such as a class that training never saw, is counted in `tally`.
         """
-        own = self.answers_to(examples, tally, with_targets=True)
+        own = self.answers_to(examples, tally, with_targets=True, progress=progress)
         if own:
             return [own.evidence()]
         store = self.codec.encode(examples, tally=tally)
-        outputs = self.outputs(store)
+        outputs = self.outputs(store, progress)
         places = [examples.origin.place(int(row)) for row in store.rows]
         shown = examples.frame.select([c for c in self.codec.inputs if c in examples.frame.columns])
         evidence = []
@@ -293,7 +308,7 @@ class Predictor:
             evidence.append(Evidence(outcome, uncalibrated=before, temperature=self.temperatures.get(name, 1.0)))
         return evidence
 
-    def evaluate(self, data: Any, samples: int = 1000) -> dict[str, Any]:
+    def evaluate(self, data: Any, samples: int = 1000, progress: Progress | None = None) -> dict[str, Any]:
         """The metrics of labelled files or rows, with 95 % intervals, in the form of report.json.
 
         `data`: as for `predict`, or a list of files. Raises DanluError where a target column is missing.
@@ -302,7 +317,7 @@ class Predictor:
         examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
         examples, unlabelled = labelled(examples, list(self.codec.targets))
         tally = Tally()
-        evidence = [Evidence(found.outcome, mistakes=found.mistakes) for found in self.evidence(examples, tally)]
+        found = self.evidence(examples, tally, progress)
         about = About(
             name=", ".join(files) or "rows",
             task=self.task.name,
@@ -312,7 +327,9 @@ class Predictor:
             notes=[*([unlabelled] if unlabelled else []), *tally.notes()],
             files=[vars(file) for file in examples.origin.files],
         )
-        return evaluation(evidence, about, samples)
+        return evaluation(
+            [Evidence(each.outcome, mistakes=each.mistakes) for each in found], about, samples, progress=progress
+        )
 
     def _prediction(self, name: str, outputs: Tensor, temperature: float) -> np.ndarray:
         target = self.codec.targets[name]

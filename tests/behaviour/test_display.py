@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import time as clock_time
 from collections.abc import Generator
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from danlu import display
 from danlu.display import Lines, Notebook, Quiet, Terminal, clock, display_here, fitted, progress_parts, shown
-from danlu.events import Doing, Event, Told, Trained
+from danlu.events import Doing, Event, Progress, Told, Trained, beyond, during
 from danlu.layout import cells
 from danlu.recipe import seconds
 from danlu.words import Note
@@ -220,3 +221,33 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", part)
     return pages
+
+
+def test_work_that_is_interrupted_ends_where_it_next_tells_of_its_progress() -> None:
+    told = []
+
+    def work(progress: Progress) -> None:
+        for done in range(1000):
+            progress(NOTE, done, 1000)
+            told.append(done)
+            clock_time.sleep(0.01)
+
+    events = during(work)
+    assert next(events) == Doing(NOTE, 0, 1000)
+    with pytest.raises(KeyboardInterrupt):
+        events.throw(KeyboardInterrupt())
+    assert len(told) < 500
+
+
+def test_a_count_that_is_not_known_is_not_shown() -> None:
+    assert list(progress_parts(Doing(NOTE, 0, 0))) == ["what"]
+    assert progress_parts(Doing(NOTE, 12, 0))["count"] == "12"
+
+
+def test_pieces_of_a_whole_are_counted_on() -> None:
+    told: list[tuple[int, int]] = []
+    whole = beyond(lambda _, done, total: told.append((done, total)), 256)
+    assert whole
+    whole(NOTE, 64, 256)
+    assert told == [(320, 0)]
+    assert beyond(None, 256) is None

@@ -222,3 +222,10 @@ def test_a_long_file_is_read_in_pieces(tmp_path: Path) -> None:
 def test_a_new_recipe_for_embeddings_says_that_none_is_needed() -> None:
     with pytest.raises(DanluError, match="danlu embed RUN_OR_CHECKPOINT DATA"):
         CliRunner().invoke(app, ["new", "feature-extraction"], catch_exceptions=False)
+
+
+def test_progress_is_told_over_all_pieces_of_a_file(tmp_path):
+    embedder, told = api.embedder(str(checkpoint(tmp_path / "model"))), []
+    (tmp_path / "texts.csv").write_text("text\n" + "a b c\n" * 50)
+    pieces = list(embedder.rows(str(tmp_path / "texts.csv"), Tally(), "text", lambda *event: told.append(event[1:])))
+    assert told[-1] == (sum(piece.height for piece in pieces), 0)

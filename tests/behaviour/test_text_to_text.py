@@ -131,6 +131,14 @@ def test_tatoebas_file_without_a_header_is_read_without_its_attribution(tmp_path
     assert len(read(DataConfig(files=(str(tmp_path / "two.tsv"),)), task="translation")) == 3
 
 
+def test_short_sentences_that_return_are_read_where_a_task_asks_for_texts():
+    said = ["Hi.", "Run.", "Stop!", "Go on."] * 50
+    written = [f"{word}{n}" for n, word in enumerate(["嗨。", "跑。", "停！", "继续。"] * 50)]
+    made_by = [f"CC-BY 2.0 (France) Attribution: #{n}" for n in range(200)]
+    rows = pl.DataFrame({"column_1": said, "column_2": written, "column_3": made_by})
+    assert written_of(pairs(rows))[:2] == ("column_1", "column_2")
+
+
 def test_lists_of_sentences_are_joined_and_lists_of_references_are_kept(tmp_path):
     rows = [{"source": [one, "Why?"], "target": [short, "Cats."]} for one, short in zip(LONG, SHORT, strict=True)]
     (tmp_path / "a.jsonl").write_text(
@@ -248,6 +256,8 @@ def test_the_page_shows_source_reference_and_answer_of_the_worst(run):
     page = (run.folder / "report.html").read_text()
     assert "BLEU" in page
     assert "ROUGE-L" in page
+    assert "reference <b>" in page
+    assert "share of tokens told right" in page
 
 
 def test_many_rows_are_measured_in_part_and_that_is_said(run, monkeypatch):
@@ -307,3 +317,16 @@ def test_losses_and_weights_without_a_meaning_are_refused():
     for setting in ({"loss": "mse"}, {"class_weights": "balanced"}):
         with pytest.raises(DanluError):
             TASKS["translation"].objective(target, danlu.Recipe.of({"train": setting}).train, {})
+
+
+def test_the_search_tells_how_many_texts_are_written(run):
+    model, told = danlu.load(run), []
+    rows = examples_of(backwards(100, seed=4), model.data, model.columns)
+    model.answers(rows, progress=lambda note, done, total: told.append((note.key, done, total)))
+    assert told == [("flow.evaluating", 64, 100), ("flow.evaluating", 100, 100)]
+
+
+def test_progress_of_measuring_is_told_too(run):
+    told = []
+    danlu.load(run).evaluate(backwards(70, seed=5), 20, lambda note, done, total: told.append((note.key, done, total)))
+    assert ("flow.evaluating", 64, 70) in told

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from danlu.data.store import Batch, Dense, Store
 from danlu.errors import DanluError
+from danlu.events import Progress
+from danlu.words import Note
 
 GATHER_BYTES = 1 << 20  # of dense rows are copied at a time, then cut without copying: it stays in cache
 LENGTH_BITS = 5  # rows whose lengths agree in the leading bits, so within 1/16, count as equally long
@@ -117,8 +119,23 @@ def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
     return _permutation(rows, seed, epoch, stream=0)
 
 
-def evaluation_batches(store: Store, batch_size: int) -> Iterator[tuple[Tensor, Batch]]:
-    """(positions in the store (B,) int64, batch) of all rows, in order, or the longest first."""
+def evaluation_batches(
+    store: Store, batch_size: int, progress: Progress | None = None
+) -> Iterator[tuple[Tensor, Batch]]:
+    """(positions in the store (B,) int64, batch) of all rows, in order, or the longest first.
+
+    `progress` is told how many rows are done whenever the next batch is asked for.
+    """
+    done = 0
+    for index, batch in _all_batches(store, batch_size):
+        yield index, batch
+        done += len(index)
+        if progress:
+            progress(Note("flow.evaluating"), done, len(store))
+
+
+def _all_batches(store: Store, batch_size: int) -> Iterator[tuple[Tensor, Batch]]:
+    """As `evaluation_batches`."""
     rows = len(store)
     if is_dense(store):
         for first, batch in zip(range(0, rows, batch_size), slices(whole(store), batch_size), strict=False):

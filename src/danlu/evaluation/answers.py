@@ -12,6 +12,7 @@ from danlu.data.tally import Tally
 from danlu.evaluation import entities, fill_mask, language, question_answering, text_to_text
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
+from danlu.events import Progress
 
 
 class Answers(Protocol):
@@ -44,8 +45,12 @@ class Answering(Protocol):
         examples: Examples,
         tally: Tally | None = None,
         with_targets: bool = False,
+        progress: Progress | None = None,
     ) -> Answers:
-        """What is unusual in the rows, and `with_targets` in their truth, is counted in `tally`."""
+        """What is unusual in the rows, and `with_targets` in their truth, is counted in `tally`.
+
+        `progress` is told how many rows (of texts: pieces) the model has read.
+        """
         ...
 
 

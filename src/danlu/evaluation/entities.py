@@ -26,6 +26,7 @@ from danlu.evaluation.judge import Evidence
 from danlu.evaluation.mistakes import SHOWN
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.preview import previews
+from danlu.events import Progress
 from danlu.tasks.token_classification import word_chances
 from danlu.words import Note
 
@@ -67,14 +68,20 @@ class Tagged:
         lists = self.examples.frame.select(pl.int_range(pl.len()).alias("row"), pl.col(self.target).alias("span"))
         return lists.explode("span").drop_nulls("span").unnest("span").select(SPAN).unique(maintain_order=True)
 
-    def answers(self, module: nn.Module, tally: Tally | None = None, with_targets: bool = False) -> pl.DataFrame:
+    def answers(
+        self,
+        module: nn.Module,
+        tally: Tally | None = None,
+        with_targets: bool = False,
+        progress: Progress | None = None,
+    ) -> pl.DataFrame:
         """The entities as the model tells them: row, start, end, label, score (mean chance of their words' tags).
 
         What is unusual in the texts, and `with_targets` in their true entities, is counted in `tally`.
         """
         store = self.codec.encode(self.examples, with_targets, tally=tally)
         classes = self.codec.targets[self.target].classes
-        chances = word_chances(module, store, self.target, len(self.places.row), len(classes))
+        chances = word_chances(module, store, self.target, len(self.places.row), len(classes), progress)
         return self.entities(chances.argmax(1), chances.max(1))
 
     def entities(self, classes: Positions, chance: np.ndarray) -> pl.DataFrame:
@@ -174,11 +181,16 @@ class Found:
 
 
 def answered(
-    codec: Codec, module: nn.Module, examples: Examples, tally: Tally | None = None, with_targets: bool = False
+    codec: Codec,
+    module: nn.Module,
+    examples: Examples,
+    tally: Tally | None = None,
+    with_targets: bool = False,
+    progress: Progress | None = None,
 ) -> Found:
     """The entities that the model tells; see `Tagged.answers`."""
     tagged = Tagged(codec, examples)
-    return Found(tagged, tagged.answers(module, tally, with_targets))
+    return Found(tagged, tagged.answers(module, tally, with_targets, progress))
 
 
 def rivals(train: Tagged, test: Tagged, kinds: Sequence[str]) -> Iterator[Baseline]:

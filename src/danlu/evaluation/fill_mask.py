@@ -26,6 +26,7 @@ from danlu.errors import DanluError
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.outcome import Outcome
+from danlu.events import Progress
 from danlu.tasks.fill_mask import likeliest, told
 from danlu.words import Note
 
@@ -46,6 +47,7 @@ class Filled:
     module: nn.Module
     examples: Examples
     tally: Tally
+    progress: Progress | None = None
 
     def columns(self) -> dict[str, pl.Series]:
         """Each text with its masks filled, and the likeliest tokens of each mask with their probabilities.
@@ -55,7 +57,7 @@ class Filled:
         texts = texts_of(self.examples.frame[self.masking.column], self.masking.column)
         self._refuse_without_mask(texts)
         store = self.masking.questions(texts)
-        tokens, chances = likeliest(self.module, store, TOP, self.masking.tellable)
+        tokens, chances = likeliest(self.module, store, TOP, self.masking.tellable, self.progress)
         words = [[written(self.masking, number) for number in row] for row in tokens.tolist()]
         of_text: list[list[int]] = [[] for _ in texts]
         for place, text in enumerate(store.rows.tolist()):
@@ -75,7 +77,7 @@ class Filled:
 
     def evidence(self) -> Evidence:
         """Hidden tokens of each document, or of each row where documents are few."""
-        said = told(self.module, self.store, self.masking.size)
+        said = told(self.module, self.store, self.masking.size, self.progress)
         pairs = None if said.next_right is None else said.next_right.double().numpy()
         asked = np.full(len(self.store), float(pairs is not None))
         truth = np.stack(
@@ -168,12 +170,17 @@ NEIGHBOURS: tuple[Context, ...] = (
 
 
 def answered(
-    codec: Codec, module: nn.Module, examples: Examples, tally: Tally | None = None, with_targets: bool = False
+    codec: Codec,
+    module: nn.Module,
+    examples: Examples,
+    tally: Tally | None = None,
+    with_targets: bool = False,
+    progress: Progress | None = None,
 ) -> Filled:
     """What the model fills in; the texts have no targets."""
     codec.require(examples)
     assert isinstance(codec.reading, Masking)
-    return Filled(codec.reading, module, examples, Tally() if tally is None else tally)
+    return Filled(codec.reading, module, examples, Tally() if tally is None else tally, progress)
 
 
 def costs_by_neighbours(

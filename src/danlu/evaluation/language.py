@@ -23,6 +23,7 @@ from danlu.data.text import share_of_ideographs, texts_of
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.outcome import Outcome
+from danlu.events import Progress
 from danlu.generation.config import GenerationConfig
 from danlu.generation.reading import Decoder
 from danlu.generation.text import Writer
@@ -60,9 +61,9 @@ class Text:
             return self.encoded.offsets.numpy()[:-1]
         return self.documents.told_from(self.encoded)
 
-    def costs(self, module: nn.Module) -> tuple[Nats, np.ndarray]:
+    def costs(self, module: nn.Module, progress: Progress | None = None) -> tuple[Nats, np.ndarray]:
         """What each position costs the model, and whether it tells the token right."""
-        nats, right = told(module, self.documents.windows(self.encoded), self.documents.size)
+        nats, right = told(module, self.documents.windows(self.encoded), self.documents.size, progress)
         return nats.double().numpy() + self.unwritten, right.numpy()
 
     @cached_property
@@ -111,11 +112,12 @@ class Costs:
 
     text: Text
     module: nn.Module
+    progress: Progress | None = None
 
     @cached_property
     def told(self) -> tuple[Nats, np.ndarray]:
         """Per position: nats, and whether the token was told right."""
-        return self.text.costs(self.module)
+        return self.text.costs(self.module, self.progress)
 
     def columns(self) -> dict[str, pl.Series]:
         """Of each document: loss per token, perplexity, bits per byte, tokens."""
@@ -141,12 +143,17 @@ class Costs:
 
 
 def answered(
-    codec: Codec, module: nn.Module, examples: Examples, tally: Tally | None = None, with_targets: bool = False
+    codec: Codec,
+    module: nn.Module,
+    examples: Examples,
+    tally: Tally | None = None,
+    with_targets: bool = False,
+    progress: Progress | None = None,
 ) -> Costs:
     """What the documents cost the model; they have no targets, and nothing in them is unusual."""
     codec.require(examples)
     assert isinstance(codec.reading, Documents)
-    return Costs(Text(codec.reading, examples), module)
+    return Costs(Text(codec.reading, examples), module, progress)
 
 
 def writer(module: nn.Module, documents: Documents) -> Writer:

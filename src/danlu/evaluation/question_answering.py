@@ -28,6 +28,7 @@ from danlu.evaluation.judge import Evidence
 from danlu.evaluation.mistakes import SHOWN
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.preview import previews
+from danlu.events import Progress
 from danlu.tasks.question_answering import Spans, best_spans
 from danlu.words import Note
 
@@ -50,6 +51,7 @@ class Asked:
     examples: Examples
     tally: Tally | None = None
     with_targets: bool = False
+    progress: Progress | None = None
 
     @property
     def reading(self) -> Passages:
@@ -74,7 +76,7 @@ class Asked:
         positions = self.examples.frame[ROW].to_numpy()
         order = positions.argsort()
         row = order[np.searchsorted(positions[order], windows.rows.numpy())]
-        found = best_spans(self.module, windows, self.reading.max_answer)
+        found = best_spans(self.module, windows, self.reading.max_answer, self.progress)
         best = np.lexsort((-found.margin, row))
         best = best[np.searchsorted(row[best], np.arange(len(self.examples)))]
         return Spans(*(values[best] for values in vars(found).values()))
@@ -164,10 +166,15 @@ class Asked:
 
 
 def answered(
-    codec: Codec, module: nn.Module, examples: Examples, tally: Tally | None = None, with_targets: bool = False
+    codec: Codec,
+    module: nn.Module,
+    examples: Examples,
+    tally: Tally | None = None,
+    with_targets: bool = False,
+    progress: Progress | None = None,
 ) -> Asked:
     """The answers of a model to the questions of these rows."""
-    return Asked(codec, module, examples, tally, with_targets)
+    return Asked(codec, module, examples, tally, with_targets, progress)
 
 
 def thresholded(codec: Codec, module: nn.Module, validation: Examples) -> Codec:

@@ -26,6 +26,7 @@ from danlu.evaluation.lexicon import lexicon
 from danlu.evaluation.mistakes import SHOWN
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.preview import previews
+from danlu.events import Progress
 from danlu.generation import answer
 from danlu.generation.config import GenerationConfig
 from danlu.models.encoder_decoder import EncoderDecoder
@@ -46,6 +47,7 @@ class Written:
     module: nn.Module
     examples: Examples
     store: Store
+    progress: Progress | None = None  # of the search
 
     @property
     def pairs(self) -> Pairs:
@@ -56,7 +58,7 @@ class Written:
     @cached_property
     def texts(self) -> list[str]:
         """What the model writes."""
-        return written(self.module, self.pairs, self.store)
+        return written(self.module, self.pairs, self.store, self.progress)
 
     @cached_property
     def sources(self) -> list[str]:
@@ -144,7 +146,12 @@ class Written:
 
 
 def answered(
-    codec: Codec, module: nn.Module, examples: Examples, tally: Tally | None = None, with_targets: bool = False
+    codec: Codec,
+    module: nn.Module,
+    examples: Examples,
+    tally: Tally | None = None,
+    with_targets: bool = False,
+    progress: Progress | None = None,
 ) -> Written:
     """What the model writes; `with_targets` of at most MOST rows, evenly taken, those left out counted in `tally`."""
     codec.require(examples, with_targets)
@@ -153,16 +160,16 @@ def answered(
         if tally is not None:
             tally.add("pairs.some", next(iter(codec.targets)), len(examples) - MOST, "")
         examples = examples.take(kept)
-    return Written(codec, module, examples, codec.encode(examples, with_targets, tally=tally))
+    return Written(codec, module, examples, codec.encode(examples, with_targets, tally=tally), progress)
 
 
-def written(module: nn.Module, pairs: Pairs, store: Store) -> list[str]:
+def written(module: nn.Module, pairs: Pairs, store: Store, progress: Progress | None = None) -> list[str]:
     """The likeliest text for each row of the store, as far as beams find it."""
     assert isinstance(module, EncoderDecoder)
     module.eval()
     config = GenerationConfig(num_beams=BEAMS, max_new_tokens=pairs.answer_length)
     texts = [""] * len(store)
-    for index, batch in evaluation_batches(store, ROWS_AT_ONCE):
+    for index, batch in evaluation_batches(store, ROWS_AT_ONCE, progress):
         tokens, lengths = (batch.inputs[name].tolist() for name in ("tokens", "tokens_length"))
         sources = [ids[:length] for ids, length in zip(tokens, lengths, strict=True)]
         answers = answer(module, sources, config, pairs.start, (pairs.end,), pairs.forced)

@@ -83,10 +83,10 @@ def evidence_of(
 ) -> list[Evidence]:
     """Per target: the outcome on the test rows, and what it is to be compared with; `tally` counts the unusual."""
     progress(Note("flow.evaluating"), 0, 0)
-    answers = predictor.answers_to(material.test, tally, with_targets=True)
+    answers = predictor.answers_to(material.test, tally, with_targets=True, progress=progress)
     if answers:
         return [_own_evidence(recipe, material, answers, progress)]
-    evidence = predictor.evidence(material.test, tally)
+    evidence = predictor.evidence(material.test, tally, progress)
     progress(Note("flow.baseline"), 0, 0)
     return [replace(found, baselines=_rivals(recipe, material, predictor.codec, found.outcome)) for found in evidence]
 

@@ -14,6 +14,7 @@ from danlu.data.loader import evaluation_batches
 from danlu.data.masking import fit_masking
 from danlu.data.store import Batch, Modality, Store
 from danlu.data.targets import UNKNOWN_CLASS, Target
+from danlu.events import Progress
 from danlu.recipe import TrainConfig
 from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
@@ -94,7 +95,7 @@ class Told:
 
 
 @torch.inference_mode()
-def told(module: nn.Module, store: Store, tokens: int) -> Told:
+def told(module: nn.Module, store: Store, tokens: int, progress: Progress | None = None) -> Told:
     """What the model says of the hidden tokens of a store of `Masking`; `tokens`: of the vocabulary."""
     module.eval()
     device = next(module.parameters()).device
@@ -102,7 +103,8 @@ def told(module: nn.Module, store: Store, tokens: int) -> Told:
     parts = [(none, none.double(), none)]  # of each hidden token its row, its nats, its rank
     next_right = torch.zeros(len(store), dtype=torch.bool)
     longest = int(store.lengths.max()) if store.lengths is not None and len(store) else 1
-    for index, batch in evaluation_batches(store, max(1, 4 * SCORES // (tokens * longest))):  # a quarter hidden at most
+    rows_at_once = max(1, 4 * SCORES // (tokens * longest))  # a quarter hidden at most
+    for index, batch in evaluation_batches(store, rows_at_once, progress):
         outputs = module(batch.to(device).inputs)
         logits, wanted = outputs["logits"].float().cpu(), _wanted(batch)
         true = logits.gather(1, wanted[:, None])
@@ -116,7 +118,9 @@ def told(module: nn.Module, store: Store, tokens: int) -> Told:
 
 
 @torch.inference_mode()
-def likeliest(module: nn.Module, store: Store, most: int, among: Tensor) -> tuple[Tensor, Tensor]:
+def likeliest(
+    module: nn.Module, store: Store, most: int, among: Tensor, progress: Progress | None = None
+) -> tuple[Tensor, Tensor]:
     """The `most` likeliest of the tokens `among` (size,) bool in place of each row's mask, and their probabilities.
 
     Both (rows, most), the likeliest first. `store` as of `Masking.questions`: one mask in each row.
@@ -125,7 +129,7 @@ def likeliest(module: nn.Module, store: Store, most: int, among: Tensor) -> tupl
     device = next(module.parameters()).device
     tokens = torch.zeros(len(store), most, dtype=torch.long)
     chances = torch.zeros(len(store), most, dtype=torch.float64)
-    for index, batch in evaluation_batches(store, ROWS_AT_ONCE):
+    for index, batch in evaluation_batches(store, ROWS_AT_ONCE, progress):
         shares = module(batch.to(device).inputs)["logits"].double().cpu().softmax(-1)
         chances[index], tokens[index] = shares.masked_fill(~among, 0.0).topk(most)
     return tokens, chances

@@ -15,6 +15,7 @@ from danlu.data.question_rows import CONTEXT, QUESTION
 from danlu.data.store import Batch, Modality, Store
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target
 from danlu.errors import DanluError
+from danlu.events import Progress
 from danlu.recipe import TrainConfig
 from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
@@ -103,12 +104,12 @@ def end_scores(outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
 
 
 @torch.inference_mode()
-def best_spans(module: nn.Module, windows: Store, longest: int) -> Spans:
+def best_spans(module: nn.Module, windows: Store, longest: int, progress: Progress | None = None) -> Spans:
     """The best answer of at most `longest` tokens in each window."""
     module.eval()
     device = next(module.parameters()).device
     found = torch.zeros(5, len(windows), dtype=torch.float64)
-    for index, batch in evaluation_batches(windows, ROWS_AT_ONCE):
+    for index, batch in evaluation_batches(windows, ROWS_AT_ONCE, progress):
         batch = batch.to(device)
         scores = end_scores(module(batch.inputs), batch).double()
         total = scores.logsumexp(1).sum(1)

@@ -14,6 +14,7 @@ from danlu.data.documents import document_column
 from danlu.data.loader import evaluation_batches
 from danlu.data.store import Batch, Modality, Ragged, Store
 from danlu.data.targets import UNKNOWN_CLASS, Target
+from danlu.events import Progress
 from danlu.recipe import TrainConfig
 from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
@@ -71,7 +72,7 @@ class NextTokens:
 
 
 @torch.inference_mode()
-def told(module: nn.Module, windows: Store, tokens: int) -> tuple[Tensor, Tensor]:
+def told(module: nn.Module, windows: Store, tokens: int, progress: Progress | None = None) -> tuple[Tensor, Tensor]:
     """What telling each token costs in nats (positions,) float32, and whether it was told right (positions,) bool.
 
     `windows` as of `Documents.windows`, whose rows tell one position after another; `tokens`: of the vocabulary.
@@ -83,7 +84,7 @@ def told(module: nn.Module, windows: Store, tokens: int) -> tuple[Tensor, Tensor
     told = torch.cat([torch.zeros(1, dtype=torch.long), (wanted.values != UNKNOWN_CLASS).cumsum(0)])[wanted.offsets]
     nats, right = torch.zeros(int(told[-1])), torch.zeros(int(told[-1]), dtype=torch.bool)
     longest = int(wanted.lengths.max()) if len(windows) else 1
-    for index, batch in evaluation_batches(windows, max(1, SCORES // (tokens * longest))):
+    for index, batch in evaluation_batches(windows, max(1, SCORES // (tokens * longest)), progress):
         logits = module(batch.to(device).inputs)["logits"].float().cpu()
         inside = batch.targets["tokens"] != UNKNOWN_CLASS
         place = (told[index][:, None] + inside.cumsum(1) - 1)[inside]

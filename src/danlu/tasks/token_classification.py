@@ -14,6 +14,7 @@ from danlu.data.spans import Positions, bio_spans
 from danlu.data.store import Batch, Modality, Store
 from danlu.data.tagging import WORD, fit_tagging
 from danlu.data.targets import UNKNOWN_CLASS, Goal, Target
+from danlu.events import Progress
 from danlu.recipe import TrainConfig
 from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
@@ -93,12 +94,14 @@ def entities_right(truth: Positions, answer: Positions, sentence: Positions) -> 
 
 
 @torch.inference_mode()
-def word_chances(module: nn.Module, windows: Store, name: str, words: int, classes: int) -> np.ndarray:
+def word_chances(
+    module: nn.Module, windows: Store, name: str, words: int, classes: int, progress: Progress | None = None
+) -> np.ndarray:
     """(words, classes) float64: how likely the head `name` holds each class of each word, as `windows` tell them."""
     module.eval()
     device = next(module.parameters()).device
     chances = torch.zeros(words, classes, dtype=torch.float64)
-    for _, batch in evaluation_batches(windows, ROWS_AT_ONCE):
+    for _, batch in evaluation_batches(windows, ROWS_AT_ONCE, progress):
         logits = module(batch.to(device).inputs)[name].double().cpu()
         told = batch.targets[WORD] != UNKNOWN_CLASS
         chances[batch.targets[WORD][told]] = logits[told].softmax(-1)

@@ -10,6 +10,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "embed.last": ("the vector of its last token", "最后一个词元的向量"),
     "embed.normalized": (", of length 1", "，归一化为单位长度"),
     "embed.as_it_is": ("", ""),
+    "embed.reading": ("reading texts", "正在读取文本"),
     "embed.column": ("the texts to be embedded", "要计算向量的文本"),
     "embed.cut": (
         "{count} text(s) are longer than the model takes and are cut. The first: {place}",
