@@ -17,6 +17,7 @@ from danlu.evaluation.metrics import LOWER_IS_BETTER, MAIN, measure
 from danlu.evaluation.mistakes import worst
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.summary import summary
+from danlu.evaluation.verdict import _against_constant
 from danlu.words import Note
 
 COLUMNS = {"x": Column("x", "number", Note("evaluate.boosting"))}
@@ -86,6 +87,14 @@ def test_a_model_that_learned_nothing_is_called_useless():
     rng = np.random.default_rng(0)
     model = class_outcome(TRUTH, rng.random(400) < 0.5, confidence=0.6)
     assert "evaluate.constant_as_good" in codes(told(model, trivial(np.ones(400, dtype=int), model)))
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("translation", "behind"), ("labels", "constant_level")])
+def test_a_simplest_answer_that_is_better_is_called_better_where_it_can_be_used(kind, expected):
+    few = outcome(kind, np.zeros((9, 1)), np.zeros((9, 1)), ("a",))
+    first = {"name": Note("evaluate.first_sentence").to_json(), "standing": "behind", "headline": [0.01, 0.3]}
+    said = _against_constant(first, few, {"metrics": {}, "intervals": {}})
+    assert said.key == f"evaluate.{expected}"
 
 
 def test_a_model_that_only_ranks_is_not_called_useless():

@@ -87,6 +87,11 @@ def test_every_sentence_is_said_somewhere() -> None:
     assert not silent
 
 
+def test_commands_in_sentences_are_quoted_as_a_shell_reads_them() -> None:
+    wrong = re.compile(r"danlu (train|predict|generate|embed|evaluate)[ \w{}./-]*[“”]")
+    assert not [key for key, said in sentences().items() for text in said if wrong.search(text)]
+
+
 def test_error_speaks_the_users_language(monkeypatch: pytest.MonkeyPatch) -> None:
     error = DanluError("cli.no_data")
     monkeypatch.setenv("DANLU_LANG", "en")

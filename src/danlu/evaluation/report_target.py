@@ -12,6 +12,7 @@ from danlu.evaluation.verdict import calibration_note
 from danlu.evaluation.voice import Voice
 
 WRITTEN = ("translation", "summary")  # kinds of texts that are written
+TOLD_BY_TOKEN = ("text", "masked")  # kinds whose answers, and whose baselines' training data, are tokens
 Target = Mapping[str, Any]  # an entry of `targets` in report.json
 
 PAIRS = 10  # confused pairs that are listed
@@ -116,13 +117,14 @@ def _metrics(target: Target, voice: Voice) -> list[Markup]:
     if rest:
         every = table("", head, [_metric_row(target, name, voice) for name in target["metrics"]])
         parts.append(folded(voice.say("all_metrics"), every))
-    said = [_trained_on(b, voice) for b in target["baselines"] if b["fit_s"]]
+    said = [_trained_on(b, target["kind"], voice) for b in target["baselines"] if b["fit_s"]]
     return [*parts, tag("p", voice.text(voice.say("best_bold"), *said), class_="how")]
 
 
 def _metric_row(target: Target, name: str, voice: Voice) -> list[str]:
     """Name and meaning, this model with its interval, the others; the best in bold."""
-    meaning = voice.meaning(name)
+    of_tokens = name == "accuracy" and target["kind"] in (*WRITTEN, *TOLD_BY_TOKEN)
+    meaning = voice.meaning("token_accuracy" if of_tokens else name)
     label = joined(voice.metric(name), tag("small", meaning) if meaning else NOTHING)
     values = [target["metrics"].get(name), *(b["metrics"].get(name) for b in target["baselines"])]
     bounds = [target["intervals"].get(name)] + [None] * len(target["baselines"])
@@ -143,11 +145,14 @@ def _metric_cell(name: str, value: float | None, bounds: Sequence[float] | None,
     return joined(tag("b", text) if best else text, tag("small", between) if between else NOTHING)
 
 
-def _trained_on(baseline: Mapping[str, Any], voice: Voice) -> str:
+def _trained_on(baseline: Mapping[str, Any], kind: str, voice: Voice) -> str:
     counts = {part: f"{baseline[part]:,}" for part in ("rows", "available")}
     name = voice.note(baseline["name"])
     return voice.say(
-        "baseline_rows", name=name[:1].upper() + name[1:], seconds=voice.duration(baseline["fit_s"]), **counts
+        "baseline_tokens" if kind in TOLD_BY_TOKEN else "baseline_rows",
+        name=name[:1].upper() + name[1:],
+        seconds=voice.duration(baseline["fit_s"]),
+        **counts,
     )
 
 
@@ -305,7 +310,7 @@ def _number_mistake(mistake: Mapping[str, Any], voice: Voice) -> Markup:
 
 def _written_mistake(mistake: Mapping[str, Any], voice: Voice) -> Markup:
     wrong = tag("span", voice.say("said"), " ", tag("b", mistake["answer"], class_="wrong"))
-    right = [tag("span", voice.say("is"), " ", tag("b", reference)) for reference in mistake["truth"]]
+    right = [tag("span", voice.say("reference"), " ", tag("b", reference)) for reference in mistake["truth"]]
     return tag("p", wrong, *right, class_="answer")
 
 

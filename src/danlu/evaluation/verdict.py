@@ -13,6 +13,7 @@ Standing = Literal["ahead", "level", "behind"]
 
 COMMON = 0.75  # share of one class of two beyond which accuracy alone says little
 FEW_ROWS = 50
+OF_TEXTS = ("translation", "summary", "answers", "text", "masked")  # the simplest rival is worth using
 RANKS_WELL = 0.6  # ROC-AUC that even its lower bound must exceed
 
 
@@ -88,6 +89,8 @@ def _against_constant(baseline: Mapping[str, Any], outcome: Outcome, measured: M
     rival = Note.from_json(baseline["name"])
     if low > RANKS_WELL:
         return Note("evaluate.only_ranks", rival=rival, roc_auc=number(roc_auc))
+    if baseline["standing"] == "behind" and outcome.kind in OF_TEXTS:
+        return Note("evaluate.behind", rival=rival)
     ours, theirs = baseline["headline"]
     better = ours < theirs if outcome.kind in ("number", "text") else ours > theirs
     known = len(outcome) >= FEW_ROWS and not better

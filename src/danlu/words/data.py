@@ -275,7 +275,7 @@ WORDS: dict[str, tuple[str, str]] = {
         'There is no column "{column}". Nearest: {nearest}. All columns: {names}.',
         '没有 "{column}" 这一列。最接近的有：{nearest}。全部列：{names}。',
     ),
-    "data.target.given": ("target: {columns}, as asked", "目标：{columns}（由你指定）"),
+    "data.target.given": ("target: {columns}, as asked", "目标：{columns}（由您指定）"),
     "data.target.by_name": (
         "target: {column}, by its name; another with --target",
         "目标：{column}（由列名判断）；可用 --target 另行指定",

@@ -65,7 +65,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "evaluate.headline_masked": (
         "Of {tokens} hidden tokens in texts the model never saw, it tells {value} %{interval} right, and {among} % are "
         "among its first five{rivals}.",
-        "在模型从未见过的文本中遮盖了 {tokens} 个词元，它猜对了 {value}%{interval}，{among}% 在它给出的前五个之中{rivals}。",
+        "在模型从未见过的文本中遮盖了 {tokens} 个词元，它猜对了 {value}%{interval}，{among}% 的正确词元在它给出的前五个之中{rivals}。",
     ),
     "evaluate.headline_number": (
         "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average{rivals}.",
@@ -108,8 +108,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "在这份数据上，{rival}更好，差距超出了偶然波动：不妨改用它，或者给这个模型更多数据、更长训练时间。",
     ),
     "evaluate.constant_as_good": (
-        "It is no better than {rival}: from these columns it has learned nothing of use.",
-        "它并不比{rival}更好：从这些列里，它没有学到有用的东西。",
+        "It is no better than {rival}: from these data it has learned nothing of use.",
+        "它并不比{rival}更好：从这些数据里，它没有学到有用的东西。",
     ),
     "evaluate.constant_level": (
         "These rows do not prove that it is better than {rival}.",

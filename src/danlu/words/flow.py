@@ -68,19 +68,19 @@ WORDS: dict[str, tuple[str, str]] = {
     "flow.report": ("report: {path}", "报告：{path}"),
     "flow.generate_with_it": (
         'use it: danlu generate {folder} "how the text begins"',
-        "使用模型：danlu generate {folder} “开头的文字”",
+        '使用模型：danlu generate {folder} "开头的文字"',
     ),
     "flow.find_with_it": (
         'use it: danlu predict {folder} --text "a text with names in it"',
-        "使用模型：danlu predict {folder} --text “含有人名地名的文字”",
+        '使用模型：danlu predict {folder} --text "含有人名地名的文字"',
     ),
     "flow.write_with_it": (
         'use it: danlu predict {folder} --text "a text"',
-        "使用模型：danlu predict {folder} --text “一段文本”",
+        '使用模型：danlu predict {folder} --text "一段文本"',
     ),
     "flow.ask_it": (
-        "use it: danlu predict {folder} --row '{{\"question\": \"…\", \"context\": \"…\"}}'",
-        "使用模型：danlu predict {folder} --row '{{\"question\": \"…\", \"context\": \"…\"}}'",
+        'use it: danlu predict {folder} --row \'{{"question": "…", "context": "…"}}\'',
+        '使用模型：danlu predict {folder} --row \'{{"question": "…", "context": "…"}}\'',
     ),
     "flow.use_it": (
         "use it: danlu predict {folder} new-rows.csv",

@@ -75,7 +75,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "config.json: this model of danlu's has no place in the Hugging Face layout (such as one with several targets, or "
         "with columns beside the text), so no other run can begin with it. Take a model that danlu lists with a "
         "Transformer, trained on one column and one target.",
-        "config.json：这个 danlu 模型在 Hugging Face 布局里没有位置（例如有多个目标，或除文本外还有其他列），因此不能作为另一次训练的起点。"
+        "config.json：这个 danlu 模型无法用 Hugging Face 格式表示（例如有多个目标，或除文本外还有其他列），因此不能作为另一次训练的起点。"
         "请换用只有一列输入、一个目标的 Transformer 模型。",
     ),
     "hub.no_key": (
@@ -89,17 +89,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "hub.cannot_write_field": (
         "model: {name} is {value}, which transformers' model of this kind does not have; there it is {fits}. Train with "
         "that to write the Hugging Face layout.",
-        "model：{name} 是 {value}，transformers 中同类模型没有这种设置，只能是 {fits}。要写成 Hugging Face 布局，请用该值训练。",
+        "model：{name} 是 {value}，transformers 中同类模型没有这种设置，只能是 {fits}。要写成 Hugging Face 格式，请用该值训练。",
     ),
     "hub.columns_beside": (
         "The model reads further columns beside its main input, which transformers has no place for. Train on the main "
         "column alone to write the Hugging Face layout.",
-        "模型除主要输入外还读取了其他列，transformers 没有相应的位置。要写成 Hugging Face 布局，请只用主要的那一列训练。",
+        "模型除主要输入外还读取了其他列，transformers 没有相应的位置。要写成 Hugging Face 格式，请只用主要的那一列训练。",
     ),
     "hub.several_targets": (
         "The model has several targets ({targets}), and transformers' has one. Train one model per target to write the "
         "Hugging Face layout.",
-        "模型有多个目标（{targets}），而 transformers 的模型只有一个。要写成 Hugging Face 布局，请为每个目标各训练一个模型。",
+        "模型有多个目标（{targets}），而 transformers 的模型只有一个。要写成 Hugging Face 格式，请为每个目标各训练一个模型。",
     ),
     "hub.wrong_tensors": (
         "The checkpoint's tensors are not those of its config.json. Missing: {missing}. Extra: {extra}. Of another shape "

@@ -51,6 +51,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "masking.use_it": (
         'use it: danlu predict {folder} "a text with a [MASK] in it"; or train on from it: danlu train DATA --model '
         "{folder}/model",
-        "使用模型：danlu predict {folder} “含有 [MASK] 的文字”；或以它为起点继续训练：danlu train 数据 --model {folder}/model",
+        '使用模型：danlu predict {folder} "含有 [MASK] 的文字"；或以它为起点继续训练：danlu train 数据 --model {folder}/model',
     ),
 }

@@ -2,8 +2,11 @@
 
 WORDS = {
     "qa.nothing": ("", ""),
-    "qa.task": ("questions with contexts that hold their answers", "数据是问题、上下文和其中的答案"),
-    "qa.target": ("target {reason}", "目标列 {reason}"),
+    "qa.task": (
+        "task: question-answering, because the rows are questions with texts that hold their answers",
+        "任务：question-answering，因为数据是问题和含有答案的文本",
+    ),
+    "qa.target": ("target: {reason}", "目标：{reason}"),
     "qa.question": ("the questions of {column}", "{column} 列的问题"),
     "qa.context": ("the texts of {column}, in which the answers stand", "{column} 列的文本，答案就在其中"),
     "qa.other_column": ("the task reads question and context alone", "该任务只读取问题和上下文"),
@@ -114,5 +117,5 @@ WORDS = {
         "答案的得分比“无答案”高出 {threshold} 以上才作答：由 {rows:,} 行验证数据选定",
     ),
     "qa.first_sentence": ("the first sentence of the context", "上下文的第一句"),
-    "qa.likest_sentence": ("the sentence that shares most words with the question", "与问题共同用词最多的一句"),
+    "qa.likest_sentence": ("the sentence that shares most words with the question", "含问题用词最多的一句"),
 }

@@ -57,6 +57,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{name}: trained on {rows} of the {available} training rows in {seconds}.",
         "{name}：用 {available} 行训练数据中的 {rows} 行训练，用时 {seconds}。",
     ),
+    "report.baseline_tokens": (
+        "{name}: trained on {rows} of the {available} training tokens in {seconds}.",
+        "{name}：用 {available} 个训练词元中的 {rows} 个训练，用时 {seconds}。",
+    ),
     # errors
     "report.confusion": ("Confusion matrix", "混淆矩阵"),
     "report.true": ("true", "真实"),
@@ -94,6 +98,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.no_mistakes": ("Not one answer on the test rows is wrong.", "测试行上没有一个答案是错的。"),
     "report.said": ("said", "回答"),
     "report.is": ("is", "实为"),
+    "report.reference": ("reference", "参考"),
     "report.missed": ("missed", "漏掉"),
     "report.too_much": ("wrongly given", "多给"),
     "report.off_by": ("off by {value}", "偏差 {value}"),
@@ -195,6 +200,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # metrics: name, and what it means
     "report.m.accuracy": ("Accuracy", "准确率"),
     "report.h.accuracy": ("share of answers that are right", "答对的比例"),
+    "report.h.token_accuracy": ("share of tokens told right", "说对的词元所占比例"),
     "report.m.balanced_accuracy": ("Balanced accuracy", "平衡准确率"),
     "report.h.balanced_accuracy": ("the same, each class counting alike", "各类别同等计算的答对比例"),
     "report.m.precision_micro": ("Precision (micro)", "精确率（微平均）"),
@@ -215,7 +221,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.h.rouge_l": ("F1 of the longest run of words in the same order", "最长公共子序列的 F1"),
     "report.m.f1": ("F1", "F1"),
     "report.m.exact_match": ("Exact match", "完全匹配"),
-    "report.h.exact_match": ("answers that are right letter by letter", "与参考答案完全一致的比例"),
+    "report.h.exact_match": (
+        "answers equal to a reference, apart from capitals and punctuation",
+        "与参考答案一致的比例，不计大小写和标点",
+    ),
     "report.m.f1_answerable": ("F1 where there is an answer", "有答案的问题 F1"),
     "report.m.exact_match_answerable": ("Exact match where there is an answer", "有答案的问题完全匹配"),
     "report.m.no_answer_accuracy": ("Right where there is no answer", "无答案的问题答对率"),
