@@ -82,8 +82,9 @@ def _chosen(frame: pl.DataFrame, config: DataConfig) -> tuple[str, str]:
     found = _by_name(texts, config.target)
     if found:
         return found
-    if len(texts) > 2:
-        texts = [name for name in texts if name in (*said, *config.target) or _is_prose(frame[name])]
+    for fits in (_begins_anew, _is_prose):  # short sentences that return look like categories: they go last
+        if len(texts) > 2:
+            texts = [name for name in texts if name in (*said, *config.target) or fits(frame[name])]
     if len(texts) != 2:
         raise DanluError("pairs.which", texts=", ".join(texts) or "–", names=", ".join(_names(frame)))
     first, second = texts
@@ -113,10 +114,16 @@ def _is_prose(series: pl.Series) -> bool:
     """Whether the cells are texts of their own: no codes, no addresses, nothing that always begins in the same way."""
     if series.dtype != pl.String:
         return True
+    return _begins_anew(series) and input_column(series.drop_nulls().head(_SAMPLE), ()).kind == "text"
+
+
+def _begins_anew(series: pl.Series) -> bool:
+    """Whether the cells do not all begin in the same way, as attributions do."""
+    if series.dtype != pl.String:
+        return True
     seen = series.drop_nulls().head(_SAMPLE)
     begins = seen.str.head(_SAME_BEGINNING)
-    always_so = begins.n_unique() == 1 < seen.n_unique() and begins.str.len_chars().min() == _SAME_BEGINNING
-    return not always_so and input_column(seen, ()).kind == "text"
+    return not (begins.n_unique() == 1 < seen.n_unique() and begins.str.len_chars().min() == _SAME_BEGINNING)
 
 
 def _refuse_idle(frame: pl.DataFrame, config: DataConfig) -> None:
