@@ -16,6 +16,7 @@ from danlu.evaluation.judge import About, Evidence, cross_validation, evaluation
 from danlu.evaluation.metrics import LOWER_IS_BETTER, MAIN, measure
 from danlu.evaluation.mistakes import worst
 from danlu.evaluation.outcome import Outcome
+from danlu.evaluation.overlap import ROUGE
 from danlu.evaluation.summary import summary
 from danlu.evaluation.verdict import _against_constant
 from danlu.words import Note
@@ -229,13 +230,16 @@ def test_every_main_metric_is_measured_and_every_direction_known():
     number = outcome("number", 10 + rng.random(50), 10 + rng.random(50))
     text = outcome("text", 10 + rng.random((50, 2)), rng.random((50, 2)))
     entities = outcome("entities", rng.integers(0, 3, (50, 3)), rng.integers(1, 3, (50, 3, 2)), "abc")
+    written = outcome("translation", np.full((50, 1), 9.0), np.ones((50, ROUGE.stop + 2)))
     measured = {
         "class": {*measure(three), *measure(two)},
         "labels": {*measure(labels)},
         "number": {*measure(number)},
         "text": {*measure(text)},
         "entities": {*measure(entities)},
-    }
+        "masked": {*measure(outcome("masked", 10 + rng.random((50, 2)), rng.random((50, 4))))},
+        "answers": {*measure(outcome("answers", np.arange(50) % 2, rng.random((50, 2))))},
+    } | {kind: {*measure(written)} for kind in ("translation", "summary")}
     for kind, names in MAIN.items():
         assert set(names) <= measured[kind]
     assert set.union(*measured.values()) >= LOWER_IS_BETTER

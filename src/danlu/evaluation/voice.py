@@ -15,7 +15,7 @@ PERCENT = frozenset(
     | {f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("micro", "macro", "weighted")}
 )
 OF_A_HUNDRED = frozenset({"bleu", "chrf"})
-IN_THE_TARGETS_UNIT = frozenset({"mae", "rmse", "median_absolute_error"})
+UNBOUNDED = frozenset({"mae", "rmse", "median_absolute_error", "perplexity"})
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Voice:
             return self.share(value)
         if metric in OF_A_HUNDRED:
             return f"{value:.1f}"
-        return number(value) if metric in IN_THE_TARGETS_UNIT else f"{value:.3f}"
+        return number(value) if metric in UNBOUNDED else f"{value:.3f}"
 
     def between(self, metric: str, bounds: Sequence[float]) -> str:
         """The interval of a metric: "95.0 – 98.6 %"."""
