@@ -196,6 +196,8 @@ def predict(
     predictor, tally = api.load(run), Tally()
     rows = [_json_row(given) for given in row] if row else text
     rows = [data] if data and predictor.is_to_be_filled(data) else rows
+    if data and not rows and predictor.is_bare_text(data):
+        raise DanluError("cli.text_as_file", text=data, run=str(run))
     if rows:
         _write(lambda _: iter([predictor.predict(rows, tally)]), file)
     else:

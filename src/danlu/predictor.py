@@ -46,6 +46,7 @@ from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Task, task_named
 from danlu.tasks.heads import numbers
+from danlu.words import Note
 
 ROWS_AT_ONCE = 1024
 PIECE, PIECE_WRITTEN = 8192, 256  # rows of a file that are answered before the next; where each is searched for, fewer
@@ -84,6 +85,7 @@ class Predictor:
     temperatures: Mapping[str, float]  # target → what its logits are divided by
     columns: Mapping[str, Column]
     data: DataConfig
+    trained_on: frozenset[str] = frozenset()  # sha256 of the files whose rows were divided
 
     @classmethod
     def load(cls, run: str | Path | Run) -> Self:
@@ -106,7 +108,9 @@ class Predictor:
             else:
                 module.load_state_dict(weights)
         with as_written(run.folder / "data.json"):
-            columns = {name: Column.from_json(column) for name, column in run.read("data")["columns"].items()}
+            described = run.read("data")
+            columns = {name: Column.from_json(column) for name, column in described["columns"].items()}
+            trained_on = frozenset(file["sha256"] for file in described["files"])
         return cls(
             task_named(saved.task),
             codec,
@@ -115,6 +119,7 @@ class Predictor:
             saved.temperatures,
             columns,
             _as_in_training(run.recipe.data, codec),
+            trained_on,
         )
 
     def save(self, run: Run, config: Frozen) -> None:
@@ -316,6 +321,8 @@ class Predictor:
         files = files_of(data)
         examples = read(self.data, files, self.columns) if files else examples_of(data, self.data, self.columns)
         examples, unlabelled = labelled(examples, list(self.codec.targets))
+        seen = [file.path for file in examples.origin.files if file.sha256 in self.trained_on]
+        known = [Note("predict.trained_on", files=", ".join(seen))] if seen else []
         tally = Tally()
         found = self.evidence(examples, tally, progress)
         about = About(
@@ -324,7 +331,7 @@ class Predictor:
             family=self.family,
             columns=self.columns,
             rows={"test": len(examples)},
-            notes=[*([unlabelled] if unlabelled else []), *tally.notes()],
+            notes=[*known, *([unlabelled] if unlabelled else []), *tally.notes()],
             files=[vars(file) for file in examples.origin.files],
         )
         return evaluation(
@@ -360,6 +367,11 @@ class Predictor:
     def _is_file(self, text: str) -> bool:
         """Whether a lone string names data rather than being the text to predict."""
         return self.task.modality in ("table", "image", "sequence") or _exists(text)
+
+    def is_bare_text(self, text: str) -> bool:
+        """Whether what stands where a file could is a text, to a model that reads one: no file, and with a space."""
+        reads_one = [*self.codec.inputs.values()].count("text") == 1
+        return reads_one and " " in text.strip() and not Path(text).suffix and not _exists(text)
 
     def is_to_be_filled(self, text: str) -> bool:
         """Whether what stands where a file could is a text with masks, which this model fills."""

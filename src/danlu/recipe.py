@@ -90,7 +90,9 @@ class TextConfig(Frozen):
         None, ge=0, description="of question-answering: tokens that neighbouring windows of a long context share"
     )
     max_answer: int | None = Field(
-        None, ge=1, description="of question-answering: tokens of the longest answer; 30, more where training has longer"
+        None,
+        ge=1,
+        description="of question-answering: tokens of the longest answer; 30, more where training has longer",
     )
     lowercase: bool | None = Field(
         None, description="whether capitals count as small letters; yes, but for text-generation and entities"
@@ -354,7 +356,7 @@ def _refusal(error: ValidationError, config: type[BaseModel], where: str) -> Dan
         paths = _all_paths(config)
         same = [p for p in paths if p.split(".")[-1] == path[-1]]
         near = difflib.get_close_matches(key, paths, n=3, cutoff=0.6)
-        nearest = ", ".join(dict.fromkeys([*same, *near])) or ", ".join(_keys_at(config, path[:-1]))
+        nearest = ", ".join(dict.fromkeys([*same, *near])) or ", ".join(_keys_at(config, path[:-1])) or "–"
         return DanluError("recipe.unknown_key", where=where, key=key, nearest=nearest)
     path = _field_path(config, path)
     same_field = [e for e in error.errors() if _field_path(config, [str(part) for part in e["loc"]]) == path]

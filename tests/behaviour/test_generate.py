@@ -139,3 +139,10 @@ def test_an_unknown_setting_is_refused_with_the_nearest(model: Predictor) -> Non
     with pytest.raises(DanluError) as error:
         model.generate("the", temprature=1.0)
     assert "temperature" in str(error.value)
+
+
+def test_an_empty_stop_string_is_refused_with_and_without_beams(model: Predictor) -> None:
+    for beams in (1, 2):
+        with pytest.raises(DanluError, match="stop: an empty text") as refused:
+            model.generate("the", stop=[""], num_beams=beams)
+        assert refused.value.key == "generate.empty_stop"

@@ -151,6 +151,13 @@ def test_without_a_column_of_questions_the_error_says_what_to_do():
         asked([{"context": "a", "answers": "a"}])
 
 
+def test_the_articles_alone_are_squad_too(tmp_path):
+    (tmp_path / "whole.json").write_text(json.dumps(as_squad()))
+    (tmp_path / "articles.json").write_text(json.dumps(as_squad()["data"]))
+    whole, articles = (danlu.read(str(tmp_path / name)) for name in ("whole.json", "articles.json"))
+    assert articles.frame.equals(whole.frame)
+
+
 def test_a_broken_squad_file_is_named(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"data": [{"paragraphs": [{"context": "a", "qas": "?"}]}]}))
     with pytest.raises(DanluError, match=r"a\.json.*\"qas\""):

@@ -1,14 +1,18 @@
 """Translation and summarization: pairs of texts in, texts out, however the pairs are written down."""
 
+import hashlib
 import json
 import random
+from dataclasses import replace
 
 import polars as pl
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import danlu
 from danlu.api import recipe_of, training
+from danlu.cli import app
 from danlu.data.codec import Codec
 from danlu.data.kinds import infer_target, infer_task
 from danlu.data.pair_rows import pair_columns
@@ -330,3 +334,18 @@ def test_progress_of_measuring_is_told_too(run):
     told = []
     danlu.load(run).evaluate(backwards(70, seed=5), 20, lambda note, done, total: told.append((note.key, done, total)))
     assert ("flow.evaluating", 64, 70) in told
+
+
+def test_a_text_where_a_file_should_stand_is_told_how_to_be_given(run):
+    refused = CliRunner().invoke(app, ["predict", str(run), "abc de"]).exception
+    assert isinstance(refused, DanluError)
+    assert refused.key == "cli.text_as_file"
+    assert "--text" in str(refused)
+
+
+def test_measuring_on_the_file_of_the_training_says_that_it_was_seen(run, tmp_path):
+    model, other = danlu.load(run), tmp_path / "other.jsonl"
+    other.write_text("\n".join(json.dumps(row) for row in backwards(20, seed=6)))
+    assert "predict.trained_on" not in [note["code"] for note in model.evaluate(str(other), 0)["notes"]]
+    seen = replace(model, trained_on=frozenset({hashlib.sha256(other.read_bytes()).hexdigest()}))
+    assert seen.evaluate(str(other), 0)["notes"][0]["code"] == "predict.trained_on"

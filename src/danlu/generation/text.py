@@ -32,6 +32,7 @@ class Writer:
             for row, piece in self.pieces(prompts, config, stop):
                 written[row] += piece
             return written
+        _refuse_empty(stop)
         given = [self.tokens(prompt) for prompt in prompts]
         return [
             "".join(_written(self.tokenizer, prompt, tokens, stop))
@@ -42,6 +43,7 @@ class Writer:
         self, prompts: Sequence[str], config: GenerationConfig, stop: Sequence[str] = ()
     ) -> Iterator[tuple[int, str]]:
         """`texts` as they come: (prompt, piece of its text), every piece as soon as nothing can change it."""
+        _refuse_empty(stop)
         given = [self.tokens(prompt) for prompt in prompts]
         going = {row: Written(self.tokenizer, prompt, stop) for row, prompt in enumerate(given)}
         for step in stream(self.model, given, config, self.ends):
@@ -60,6 +62,12 @@ class Writer:
         if not tokens:
             raise DanluError("generate.no_prompt")
         return tokens
+
+
+def _refuse_empty(stop: Sequence[str]) -> None:
+    """DanluError for a stop string without a character: it stands before every text."""
+    if "" in stop:
+        raise DanluError("generate.empty_stop")
 
 
 class Written:

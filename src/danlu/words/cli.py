@@ -53,7 +53,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Folder of the run; by default a new one below runs/.",
         "运行目录；默认在 runs/ 下新建。",
     ),
-    "cli.train.time_limit": ("Time for the whole run: 45s, 10m, 1h30m.", "整个运行的时限：45s、10m、1h30m。"),
+    "cli.train.time_limit": ("Time for the whole run: 45s, 10m, 1h30m.", "整次运行的时限：45s、10m、1h30m。"),
     "cli.train.cv": ("Also cross-validate in so many folds.", "另做几折交叉验证。"),
     "cli.train.seed": ("The same seed gives the same result.", "相同的种子得到相同的结果。"),
     "cli.train.resume": (
@@ -151,7 +151,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "cli.runs.folder": ("Folder that holds run folders.", "存放运行目录的目录。"),
     "cli.embed": (
         "Give a vector for each text, from a run's model or from a checkpoint.",
-        "用运行的模型或检查点为每条文本给出一个向量。",
+        "用某次运行的模型或一个检查点，为每条文本给出一个向量。",
     ),
     "cli.embed.source": (
         "Run folder, folder of a checkpoint, or its name on the Hugging Face hub.",
@@ -229,6 +229,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{recipe} is a recipe and names its own data, but more was given: {others}. Set data.files in the recipe, or "
         "leave the recipe out.",
         "{recipe} 是配方，数据由它指定，但又给了：{others}。请在配方里写 data.files，或不用配方。",
+    ),
+    "cli.text_as_file": (
+        "{text}: no such file. A text itself is given with --text: danlu predict {run} --text TEXT",
+        "{text}：没有这个文件。文本本身请用 --text 给出：danlu predict {run} --text 文本",
     ),
     "cli.one_input": (
         "Give one of DATA, --text or --row: danlu predict RUN new.csv",

@@ -16,6 +16,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ask for {positions} or fewer.",
         "max_new_tokens：要写 {asked} 个词元，超出了模型的 {positions} 个位置。请最多要 {positions} 个。",
     ),
+    "generate.empty_stop": (
+        "stop: an empty text stands before every text, so nothing would be written. Give at least one character, or "
+        "leave stop out.",
+        "stop：空文本在任何文本之前都已出现，因此什么也不会生成。请至少给出一个字符，或不设置 stop。",
+    ),
     "generate.no_prompt": (
         "The prompt holds no token that this model knows, and the model has none to begin a text with. "
         "Give a few words to begin with.",

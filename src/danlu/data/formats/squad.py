@@ -18,17 +18,18 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def is_squad(content: Any) -> bool:
-    """Whether the content of a JSON file is SQuAD's: "data" is a list of articles with "paragraphs"."""
-    articles = content.get("data") if isinstance(content, Mapping) else None
+    """Whether the content of a JSON file is SQuAD's: "data", or all, is a list of articles with "paragraphs"."""
+    articles = content.get("data") if isinstance(content, Mapping) else content
     return isinstance(articles, list) and any(isinstance(each, Mapping) and "paragraphs" in each for each in articles)
 
 
-def questions(content: Mapping[str, Any], file: str) -> pl.DataFrame:
+def questions(content: Mapping[str, Any] | list[Any], file: str) -> pl.DataFrame:
     """COLUMNS of each question; no answers are an empty list where there is none (version 2), null where none is told.
 
     Raises DanluError where an article, a paragraph or a question is not written as SQuAD has it.
     """
-    return pl.DataFrame(list(_questions(content, file)), schema=COLUMNS, strict=False)
+    whole = {"data": content} if isinstance(content, list) else content
+    return pl.DataFrame(list(_questions(whole, file)), schema=COLUMNS, strict=False)
 
 
 def _questions(content: Mapping[str, Any], file: str) -> Iterator[dict[str, Any]]:
