@@ -174,48 +174,48 @@ WORDS: dict[str, tuple[str, str]] = {
     "models.why_mlp": (
         "model: mlp, because on a table an ensemble of small networks over embedded columns learns most "
         "({rows} training rows)",
-        "model：选用 mlp，因为对表格来说，在列嵌入之上集成多个小网络效果最好（训练数据 {rows} 行）",
+        "模型：选用 mlp，因为对表格来说，在列嵌入之上集成多个小网络效果最好（训练数据 {rows} 行）",
     ),
     "models.why_linear": (
         "model: linear over n-grams, because on texts it learns more than a network that starts from nothing "
         "({rows} training rows)",
-        "model：选用基于 n 元组的 linear，因为对文本来说，它比从零训练的神经网络效果更好（训练数据 {rows} 行）",
+        "模型：选用基于 n 元组的 linear，因为对文本来说，它比从零训练的神经网络效果更好（训练数据 {rows} 行）",
     ),
     "models.why_lstm": (
         "model: lstm, which tells the words of a text from both sides; a pretrained encoder, such as "
         "--model distilbert/distilbert-base-cased, usually finds far more",
-        "model：选用 lstm，它从前后两个方向读每个词；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）通常能找出更多",
+        "模型：选用 lstm，它从前后两个方向读每个词；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）通常能找出更多",
     ),
     "models.why_marian": (
         "model: marian, the encoder-decoder that most small translators are",
-        "model：选用 marian，多数小型翻译模型都是这种编码器-解码器",
+        "模型：选用 marian，多数小型翻译模型都是这种编码器-解码器",
     ),
     "models.masked": ("texts with hidden tokens", "带遮盖的文本"),
     "models.why_bert": (
         "model: bert, which tells a hidden token from both sides",
-        "model：选用 bert，它根据前后两边来猜被遮盖的词元",
+        "模型：选用 bert，它根据前后两边来猜被遮盖的词元",
     ),
     "models.why_reader": (
         "model: bert, which reads question and context together; a pretrained encoder, such as "
         "--model distilbert/distilbert-base-cased, usually finds far more answers",
-        "model：选用 bert，它把问题和上下文放在一起读；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）"
+        "模型：选用 bert，它把问题和上下文放在一起读；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）"
         "通常能找对多得多的答案",
     ),
     "models.why_llama": (
         "model: llama, the design of most of today's language models (rotary positions, gated layers)",
-        "model：选用 llama，它是当今多数语言模型的结构（旋转位置编码、门控层）",
+        "模型：选用 llama，它是当今多数语言模型的结构（旋转位置编码、门控层）",
     ),
     "models.why_cnn_sequence": (
         "model: cnn, because it sees all steps of a sequence at once and trains faster than a recurrent network",
-        "model：选用 cnn，因为它能并行处理序列的所有时间步，训练比循环网络快",
+        "模型：选用 cnn，因为它能并行处理序列的所有时间步，训练比循环网络快",
     ),
     "models.why_cnn_image": (
         "model: cnn, because on {rows} training images and this machine it learns more in the same time than a resnet",
-        "model：选用 cnn，因为在 {rows} 张训练图像和这台机器上，同样的时间里它比 resnet 学得更好",
+        "模型：选用 cnn，因为在 {rows} 张训练图像和这台机器上，同样的时间里它比 resnet 学得更好",
     ),
     "models.why_resnet": (
         "model: resnet, because there are {rows} training images and a graphics processor to fill its depth",
-        "model：选用 resnet，因为有 {rows} 张训练图像，且有 GPU，足以发挥其深度",
+        "模型：选用 resnet，因为有 {rows} 张训练图像，且有 GPU，足以发挥其深度",
     ),
     "models.table": ("tables", "表格"),
     "models.text": ("texts", "文本"),
