@@ -32,10 +32,12 @@ SIZES = {
 CONFIGS: dict[str, tuple[type[transformers.PreTrainedConfig], dict[str, Any]]] = {
     "marian": (transformers.MarianConfig, SIZES | {"scale_embedding": True, "activation_function": "swish"}),
     "bart": (transformers.BartConfig, SIZES),
+    "pegasus": (transformers.PegasusConfig, SIZES | {"scale_embedding": True}),
 }
 CLASSES: dict[str, Any] = {
     "marian": transformers.MarianMTModel,
     "bart": transformers.BartForConditionalGeneration,
+    "pegasus": transformers.PegasusForConditionalGeneration,
 }
 each_family = pytest.mark.parametrize("family", CONFIGS)
 
@@ -91,6 +93,8 @@ def assert_same(ours: nn.Module, theirs: Any) -> None:
         ("marian", {"scale_embedding": False, "activation_function": "relu"}),
         ("bart", {}),
         ("bart", {"scale_embedding": True, "activation_function": "gelu_new"}),
+        ("pegasus", {}),
+        ("pegasus", {"scale_embedding": False, "activation_function": "relu"}),
     ],
     ids=str,
 )
@@ -128,7 +132,9 @@ def test_a_checkpoint_goes_through_danlu_unchanged(tmp_path: Path, family: str) 
     written = layout.tensors(ours, config)
     given = load_file(tmp_path / "theirs" / files.WEIGHTS)
     assert written.keys() == given.keys()
-    assert all(torch.equal(written[name], given[name]) for name in given)
+    worked_out = layout.computed(config).keys()
+    assert all(torch.equal(written[name], given[name]) for name in given.keys() - worked_out)
+    assert all(torch.allclose(written[name], given[name], atol=1e-5) for name in worked_out)
 
 
 @each_family
@@ -190,7 +196,7 @@ def test_what_cannot_be_represented_is_refused_by_its_key(family: str, changes: 
 def test_a_model_that_transformers_has_no_place_for_is_not_written_as_one(family: str) -> None:
     layout, shapes = FAMILIES[family].layout, Shapes(tokens=TOKENS, max_tokens=9, answers=9)
     assert layout is not None
-    _, config = build(family, {"width": 24, "heads": 3, "norm_place": "before", "final_norm": True}, shapes)
+    _, config = build(family, {"width": 24, "heads": 3, "kv_heads": 1}, shapes)
     with pytest.raises(DanluError) as error:
         layout.config(config, shapes)
     assert error.value.key == "hub.cannot_write_field"

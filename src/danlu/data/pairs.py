@@ -30,7 +30,7 @@ from danlu.words import Note
 
 END, START = "[END]", "[START]"
 SHORTEST = 4  # tokens of a text, marks included
-_BYTES_PER_TOKEN = 200  # of training text, for each token of the vocabulary beyond the least …
+_BYTES_PER_TOKEN = 500  # of training text, for each token of the vocabulary beyond the least …
 _PARTS = (2000, 8000)  # … as small data calls for (Sennrich and Zhang 2019)
 _LONGEST = 512  # tokens, where the recipe names no number
 _SAMPLE = 10_000  # rows whose length is looked at, where longer ones may be cut

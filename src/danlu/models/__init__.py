@@ -8,7 +8,7 @@ from torch import nn
 
 from danlu.data.store import Modality, Shapes
 from danlu.errors import DanluError
-from danlu.models import bart, bert, cnn, gpt2, linear, llama, long_tail, marian, mlp, resnet, rnn, vit
+from danlu.models import bart, bert, cnn, gpt2, linear, llama, long_tail, marian, mlp, pegasus, resnet, rnn, vit
 from danlu.models.family import Family
 from danlu.models.inputs import inputs_of
 from danlu.recipe import Frozen, validated
@@ -31,6 +31,7 @@ FAMILIES: dict[str, Family] = {
     "mistral": llama.MISTRAL,
     "qwen2": llama.QWEN2,
     "qwen3": llama.QWEN3,
+    "pegasus": pegasus.FAMILY,
     "marian": marian.FAMILY,
     "bart": bart.FAMILY,
 }

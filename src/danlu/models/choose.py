@@ -17,7 +17,7 @@ def choose(modality: Modality, rows: int) -> tuple[str, Note]:
     if modality == "words":
         return "lstm", Note("models.why_lstm")
     if modality == "pairs":
-        return "marian", Note("models.why_marian")
+        return "pegasus", Note("models.why_pegasus")
     if modality == "masked":
         return "bert", Note("models.why_bert")
     if modality == "passages":

@@ -20,7 +20,7 @@ from danlu.models.transformer import Cache, Encoded, Trunk
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training pairs → size of the model
     (100_000, {"width": 512, "depth": 4, "heads": 8, "dropout": 0.1}),
-    (5_000, {"width": 128, "depth": 3, "heads": 4, "dropout": 0.2}),  # wider ones see too little in ten minutes
+    (5_000, {"width": 128, "depth": 3, "heads": 4, "dropout": 0.1}),  # wider ones see too little in ten minutes
     (0, {"width": 96, "depth": 2, "heads": 4, "dropout": 0.2}),
 )
 
@@ -105,7 +105,7 @@ def training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "betas": (0.9, 0.98),
         "epochs": epochs_for(rows, passes=300_000, least=3),
         "batch_size": power_of_two(rows / 300, 32, 64),
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3 if rows < 100_000 else 1e-3,
         "weight_decay": 0.01,
         "schedule": "cosine",
         "warmup": 0.1,  # norms after the sums need it (Xiong et al. 2020)

@@ -57,9 +57,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "like llama, with queries and keys normalised in each head",
         "Qwen3：与 llama 相同，但每个头内对查询和键做归一化",
     ),
+    "models.pegasus": (
+        "encoder-decoder that answers a text with a text, norms before its parts: translation, summarization",
+        "编码器-解码器，读入一段文本、写出另一段，归一化在每个子层之前：翻译、摘要",
+    ),
     "models.marian": (
-        "encoder-decoder that answers a text with a text: translation, summarization (Vaswani et al. 2017, Marian)",
-        "编码器-解码器，读入一段文本、写出另一段：翻译、摘要（Marian）",
+        "encoder-decoder with the norms after its parts (Vaswani et al. 2017), for checkpoints of Marian",
+        "编码器-解码器，归一化在每个子层之后（Vaswani 等 2017），用于 Marian 的检查点",
     ),
     "models.bart": (
         "encoder-decoder with learned positions; learns best from a pretrained start (BART)",
@@ -186,9 +190,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "--model distilbert/distilbert-base-cased, usually finds far more",
         "模型：选用 lstm，它从前后两个方向读每个词；换用预训练编码器（例如 --model distilbert/distilbert-base-cased）通常能找出更多",
     ),
-    "models.why_marian": (
-        "model: marian, the encoder-decoder that most small translators are",
-        "模型：选用 marian，多数小型翻译模型都是这种编码器-解码器",
+    "models.why_pegasus": (
+        "model: pegasus, an encoder-decoder with the norms before its parts, which learns faster from nothing",
+        "模型：选用 pegasus：归一化在每个子层之前的编码器-解码器，从零训练时学得更快",
     ),
     "models.masked": ("texts with hidden tokens", "带遮盖的文本"),
     "models.why_bert": (
@@ -320,7 +324,7 @@ SETTINGS: dict[str, str] = {
         for family in ("bert", "roberta", "distilbert")
         for name, meaning in _ENCODER.items()
     },
-    **{f"{family}.{name}": meaning for family in ("marian", "bart") for name, meaning in _PAIRS.items()},
+    **{f"{family}.{name}": meaning for family in ("pegasus", "marian", "bart") for name, meaning in _PAIRS.items()},
     **{f"vit.{name}": _TRANSFORMER[name] for name in _VIT},
     "vit.patch": "每个小块的边长（像素）",
     "vit.category_width": "类别嵌入的宽度",

@@ -49,6 +49,7 @@ FAMILY_OF = {
     "qwen2": "qwen2",
     "qwen3": "qwen3",
     "vit": "vit",
+    "pegasus": "pegasus",
     "marian": "marian",
     "bart": "bart",
 }

@@ -101,6 +101,11 @@ def nothing_more(_: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def nothing_computed(_: Any) -> dict[str, Tensor]:
+    """For layouts whose tensors are all weights."""
+    return {}
+
+
 def nothing_more_to_say(_config: Any, _shapes: Shapes) -> dict[str, Any]:
     """For layouts whose tables say all."""
     return {}
@@ -116,7 +121,8 @@ class Layout:
     `same` maps a name of theirs to others under which a file may hold that tensor instead.
     `prefix` begins the names of all but the heads, and is left out where the body was saved alone. `heads` are
     patterns of their tensors that only some tasks have, `ignored` of those that hold nothing of their own.
-    `local` are patterns of our tensors that they have no place for.
+    `local` are patterns of our tensors that they have no place for. `computed(our config)` gives tensors of theirs that
+    are no weights, which we work out when they are needed.
     """
 
     model_type: str
@@ -135,6 +141,7 @@ class Layout:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs: Mapping[str, Any] = field(default_factory=dict)
     always: Mapping[str, Any] = field(default_factory=dict)
+    computed: Callable[[Any], dict[str, Tensor]] = nothing_computed
     read: Callable[[Mapping[str, Any]], dict[str, Any]] = nothing_more
     write: Callable[[Any, Shapes], dict[str, Any]] = nothing_more_to_say
 
@@ -213,7 +220,7 @@ class Layout:
 
     def tensors(self, module: nn.Module, config: Any) -> dict[str, Tensor]:
         """Their tensors of our module's weights."""
-        return dict(self._split(module, config))
+        return dict(self._split(module, config)) | self.computed(config)
 
     def labels(self, theirs: Mapping[str, Any]) -> tuple[str, ...]:
         """The names of a classifier's outputs, in their order; none where the checkpoint is no classifier."""
