@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DANLU  := $(BIN)/danlu
 
-# Python's own standard library: 4.7 MB of programs that every machine has.
+# Python's own standard library, a good half of it: programs that every machine has.
 STDLIB  = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_path('stdlib'))")
 
 # One thread for each of the two test processes: they share two cores.
@@ -28,8 +28,8 @@ demo: venv
 	$(DANLU) train sample:breast_cancer
 	$(DANLU) train sample:diabetes
 	rm -rf runs/demo-code
-	$(DANLU) train "$(STDLIB)/*.py" --time-limit 45s --out runs/demo-code \
-	  data.text.vocab_size=1024 data.text.max_length=128 model.depth=2
+	$(DANLU) train "$(STDLIB)/[a-p]*.py" --time-limit 45s --out runs/demo-code \
+	  data.text.max_length=128 model.depth=2
 	$(DANLU) generate runs/demo-code "    return self." --temperature 0 --stop '\n'
 	$(DANLU) runs
 
