@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 
 from danlu.data.store import Bags, Dense, Ragged, Shapes, Store
 from danlu.errors import DanluError
-from danlu.models import FAMILIES, build, family_for, size
+from danlu.models import FAMILIES, build, family_for, long_tail, size
 from danlu.models.linear import Linear
 from danlu.models.transformer import Layers
 from danlu.recipe import TrainConfig, validated
@@ -225,7 +225,8 @@ def test_an_unknown_family_or_setting_is_refused_with_the_nearest():
 
 
 def test_every_setting_has_its_meaning_in_both_languages():
-    fields = {f"{name}.{key}": field for name in FAMILIES for key, field in FAMILIES[name].config.model_fields.items()}
+    configs = {"transformers": long_tail.Config} | {name: family.config for name, family in FAMILIES.items()}
+    fields = {f"{name}.{key}": field for name, config in configs.items() for key, field in config.model_fields.items()}
     assert set(fields) == set(SETTINGS)
     assert all(field.description for field in fields.values())
 
