@@ -48,7 +48,7 @@ class Trained:
 Event = Told | Doing | Trained
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """Ends work whose result nobody waits for."""
 
 
@@ -62,7 +62,7 @@ def during(work: Callable[[Progress], T]) -> Generator[Event, None, T]:
 
     def tell(note: Note, done: int, total: int) -> None:
         if stopped:
-            raise _Stopped
+            raise _StoppedError
         told.put(Doing(note, done, total))
 
     with ThreadPoolExecutor(1) as worker:

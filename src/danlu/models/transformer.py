@@ -142,7 +142,7 @@ class View:
     _added: dict[int, Tensor] = field(default_factory=dict)  # heads → `added`, which all layers share
 
     def added(self, q: Tensor, steps: int) -> Tensor:
-        """(B · H or 1, T or 1, S), to which scores of `q` (B, H, T, D) are added: 0 where seen, very little elsewhere."""
+        """(B · H or 1, T or 1, S), added to the scores of `q` (B, H, T, D): 0 where seen, very little elsewhere."""
         heads = q.shape[1]
         if heads not in self._added:
             seen = self.mask[:, 0] if self.mask is not None else q.new_ones(1, 1, steps, dtype=torch.bool)

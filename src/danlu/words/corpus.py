@@ -6,8 +6,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "任务：text-generation，因为文件是没有标签的纯文本",
     ),
     "corpus.target": (
-        "task {task} has no target column, but data.target is {columns}. Leave it out, or choose "
-        "text-classification.",
+        "task {task} has no target column, but data.target is {columns}. Leave it out, or choose text-classification.",
         "{task} 任务没有目标列，但 data.target 设为 {columns}。请去掉它，或改用 text-classification。",
     ),
     "corpus.no_plain_text": (
