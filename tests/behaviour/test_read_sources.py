@@ -349,7 +349,7 @@ def test_columns_of_the_training_rule_later_files(tmp_path: Path) -> None:
     [
         ("forecasting/ETTh1.csv", 17_420, ["date"] + 7 * ["number"]),
         ("summarization/csl_dev.tsv", 1000, ["ignore", "text", "text"]),
-        ("translation-en-zh/cmn.txt", 22_075, ["text", "text", "text"]),
+        ("translation-en-zh/cmn.txt", 22_075, ["text", "text", "ignore"]),
         ("chat/alpaca_zh_demo.json", 1000, ["text", "text", "text"]),
         ("lm-zh/songci.jsonl.gz", 21_050, ["category", "category", "text"]),
     ],
