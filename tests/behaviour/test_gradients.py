@@ -1,17 +1,21 @@
 """The operations of a step, listed: they give what the model gives, bit for bit."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from danlu import models
-from danlu.data.store import Batch, Shapes
+from danlu.data.loader import Loader
+from danlu.data.store import Batch, Dense, Shapes, Store
 from danlu.data.targets import Target
 from danlu.recipe import TrainConfig
 from danlu.tasks import TASKS
 from danlu.training import gradients
 from danlu.training.gradients import Gradients
+from danlu.training.loop import Training, fit
 from danlu.training.operations import UnlistedError, flops, listed
 from danlu.training.plan import plan_of
 
@@ -25,6 +29,15 @@ CASES = {
     "resnet": ("resnet", {"width": 8, "stem": "small"}, IMAGE),
     "vit": ("vit", {"width": 32, "depth": 2, "heads": 2, "dropout": 0.1}, IMAGE),
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Bits are compared, and these networks are too small to share."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def batch_of(shapes: Shapes, seed: int, rows: int = ROWS) -> Batch:
@@ -86,6 +99,24 @@ def test_listed_operations_give_the_losses_gradients_and_running_means_of_the_mo
     assert not plain._listed
     assert len(answered) == len(expected)
     assert all(torch.equal(one, other) for one, other in zip(answered, expected, strict=True))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_run_ends_with_the_same_weights_whether_steps_are_listed_or_not(monkeypatch, case):
+    def run() -> dict[str, torch.Tensor]:
+        ours = gradients_of(family, fields, shapes)
+        rows = batch_of(shapes, 0, 5 * ROWS)
+        known = Batch(rows.inputs, {"y": rows.targets["y"].clamp(min=0)}, rows.rows)
+        store = Store({name: Dense(value) for name, value in known.inputs.items()}, known.targets, known.rows)
+        plan = ours._plan.model_copy(update={"steps": 230, "learning_rate": 1e-3, "clip": 1.0})
+        list(fit(Training(ours._model, ours._objective, plan, Loader(store, ROWS, None, 0), store)))
+        return ours._model.state_dict()
+
+    family, fields, shapes = case
+    listed = run()
+    monkeypatch.setattr(gradients, "WORTH_SIZE", 0)
+    plain = run()
+    assert all(torch.equal(listed[name], plain[name]) for name in plain)
 
 
 def test_frozen_weights_have_no_gradient_and_stay():

@@ -72,7 +72,8 @@ class Gradients:
 
         def step(*tensors: Tensor) -> list[Tensor | None]:
             loss = self._objective.loss(outputs_of(self._model, batch, self._plan), batch) / tensors[-1]
-            return [loss, *torch.autograd.grad(loss, trained, allow_unused=True)]
+            found = torch.autograd.grad(loss, trained, allow_unused=True)
+            return [loss, *(_laid_out(g, p) for g, p in zip(found, trained, strict=True))]
 
         given = [*trained, *self._held.values(), *batch.inputs.values(), *batch.targets.values(), torch.tensor(1.0)]
         before = [held.clone() for held in self._held.values()]
@@ -84,3 +85,10 @@ class Gradients:
         finally:
             for held, value in zip(self._held.values(), before, strict=True):
                 held.detach().copy_(value)
+
+
+def _laid_out(gradient: Tensor | None, weight: Tensor) -> Tensor | None:
+    """The gradient in memory as its weight is, as fused optimizers take for granted."""
+    if gradient is None or gradient.stride() == weight.stride():
+        return gradient
+    return torch.empty_like(weight).copy_(gradient)
