@@ -6,7 +6,6 @@ A checkpoint's own settings are read as sentence-transformers reads them (Reimer
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import Self
 
 import numpy as np
@@ -18,8 +17,8 @@ from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 
 from danlu import models
-from danlu.data.documents import NAMES
-from danlu.data.examples import ROW, Column, Examples
+from danlu.data.documents import lone_text
+from danlu.data.examples import ROW, Column, Examples, free_name
 from danlu.data.read import examples_of, stream
 from danlu.data.sources import STANDARD_INPUT
 from danlu.data.store import Shapes
@@ -139,11 +138,10 @@ class Embedder:
         if self.texts or source == STANDARD_INPUT:
             raise DanluError("embed.name_column", names=", ".join(self.texts) or "–")
         first = next(stream(source, self.data, None))
-        texts = first.of_kind("text") or [*first.columns]
-        named = [name for name in texts if name.strip().lower() in NAMES]
-        if len(texts) != 1 and len(named) != 1:
+        found = lone_text(first.of_kind("text") or [*first.columns])
+        if found is None:
             raise DanluError("embed.name_column", names=", ".join(first.columns))
-        return (named or texts)[0]
+        return found
 
     def _embedded(self, examples: Examples, name: str, tally: Tally, progress: Progress | None = None) -> pl.DataFrame:
         """The columns, and the vectors of the texts in one of them."""
@@ -153,11 +151,11 @@ class Embedder:
         encodings = self._encodings(texts_of(frame[name], name))
         cut = np.array([bool(encoding.overflowing) for encoding in encodings], bool)
         Rows.of(examples, tally).count("embed.cut", name, cut)
-        names = (COLUMN if n == 1 else f"{COLUMN}_{n}" for n in count(1))
-        free = next(each for each in names if each not in frame.columns)
         width = self.trunk.config.width
         vectors = self._computed(encodings, progress)
-        return frame.with_columns(pl.Series(free, vectors, dtype=pl.Array(pl.Float32, width)))
+        return frame.with_columns(
+            pl.Series(free_name(COLUMN, frame.columns), vectors, dtype=pl.Array(pl.Float32, width))
+        )
 
     def _computed(self, encodings: Sequence[Encoding], progress: Progress | None) -> Vectors:
         done = 0

@@ -71,9 +71,8 @@ def during(work: Callable[[Progress], T]) -> Generator[Event, None, T]:
         try:
             while (event := told.get()) is not None:
                 yield event
-        except BaseException:
+        finally:
             stopped = True
-            raise
         return future.result()
 
 

@@ -2,9 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from danlu import models
 from danlu.data.codec import Codec
 from danlu.data.corpus import Documents
-from danlu.data.examples import ROW, Column, Examples
+from danlu.data.examples import ROW, Column, Examples, free_name
 from danlu.data.loader import evaluation_batches
 from danlu.data.masking import Masking
 from danlu.data.pairs import Pairs
@@ -29,7 +28,7 @@ from danlu.data.store import Store
 from danlu.data.tally import Tally
 from danlu.embedding import Embedder
 from danlu.errors import DanluError
-from danlu.evaluation.answers import ANSWERS, Answers
+from danlu.evaluation.answers import ANSWERS, Answers, Asking
 from danlu.evaluation.calibrate import calibrated as at_temperature
 from danlu.evaluation.judge import About, Evidence, evaluation
 from danlu.evaluation.language import writer
@@ -212,7 +211,7 @@ class Predictor:
         own = self.answers_to(examples, tally, progress=progress)
         answered = own.columns() if own else self._predictions(examples, tally, progress)
         for column in [column for column in inputs.columns if column in answered]:
-            inputs = inputs.rename({column: _free(f"{column}_input", [*answered, *inputs.columns])})
+            inputs = inputs.rename({column: free_name(f"{column}_input", [*answered, *inputs.columns])})
         return pl.DataFrame(answered).hstack(inputs)
 
     def answers_to(
@@ -226,7 +225,10 @@ class Predictor:
         """The answers of a task that reads texts in its own way; None where rows have a prediction per target."""
         if self.codec.reading is None:
             return None
-        return ANSWERS[self.codec.reading.reads](self.codec, self.module, examples, tally, with_targets, progress)
+        self.codec.require(examples, with_targets)
+        counted = Tally() if tally is None else tally
+        asking = Asking(self.codec, self.module, examples, counted, with_targets, progress)
+        return ANSWERS[self.codec.reading.reads](asking)
 
     def _predictions(self, examples: Examples, tally: Tally | None, progress: Progress | None) -> dict[str, pl.Series]:
         answered: dict[str, pl.Series] = {}
@@ -234,7 +236,7 @@ class Predictor:
         single = len(self.codec.targets) == 1
         for name in self.codec.targets:
             columns = self._columns(name, outputs[name], "" if single else f"_{name}")
-            answered |= {_free(column, answered): values for column, values in columns.items()}
+            answered |= {free_name(column, answered): values for column, values in columns.items()}
         return answered
 
     @property
@@ -296,7 +298,7 @@ class Predictor:
             return [own.evidence()]
         store = self.codec.encode(examples, tally=tally)
         outputs = self.outputs(store, progress)
-        places = [examples.origin.place(int(row)) for row in store.rows]
+        places = examples.origin.places(store.rows)
         shown = examples.frame.select([c for c in self.codec.inputs if c in examples.frame.columns])
         evidence = []
         for name, target in self.codec.targets.items():
@@ -401,12 +403,6 @@ def _exists(path: str) -> bool:
         return Path(path).exists()
     except OSError:  # a text, too long for a name
         return False
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    """The name, or the name with 2, 3 … where it is taken."""
-    candidates = (name if n == 1 else f"{name}_{n}" for n in count(1))
-    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def files_of(data: Any) -> list[str]:

@@ -21,7 +21,8 @@ from danlu.data.tally import Tally
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.data.text import Checkpoint
 from danlu.errors import DanluError
-from danlu.evaluation.question_answering import answered
+from danlu.evaluation.answers import Asking
+from danlu.evaluation.question_answering import Asked
 from danlu.flow.material import gathered
 from danlu.recipe import DataConfig, Recipe, TextConfig
 from danlu.tasks.question_answering import AnswerEnds, best_pairs
@@ -436,7 +437,7 @@ def test_a_higher_threshold_gives_fewer_answers(run):
     given = []
     for threshold in (None, -1e9, 1e9):
         codec = replace(model.codec, reading=replace(model.codec.reading, threshold=threshold))
-        given.append(int(answered(codec, model.module, asked(living(10))).answered.sum()))
+        given.append(int(Asked(Asking(codec, model.module, asked(living(10)))).answered.sum()))
     assert given == [10, 10, 0]
 
 

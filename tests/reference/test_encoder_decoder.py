@@ -196,7 +196,7 @@ def test_it_learns_to_copy_what_it_reads() -> None:
     fields = {"width": 32, "depth": 1, "heads": 2, "dropout": 0.0}
     module, _ = build("marian", fields, Shapes(tokens=TOKENS, max_tokens=6, answers=6))
     optimizer = torch.optim.Adam(module.parameters(), lr=5e-3)
-    for _ in range(200):
+    for _ in range(500):
         tokens = torch.randint(10, TOKENS, (24, 4))
         given = torch.cat([torch.full((24, 1), START), tokens[:, :-1]], dim=1)
         inputs = {"tokens": tokens, "tokens_length": torch.full((24,), 4), "answer": given}

@@ -22,7 +22,8 @@ from danlu.data.store import Batch, Store
 from danlu.data.tally import Rows, Tally
 from danlu.data.targets import UNKNOWN_CLASS
 from danlu.errors import DanluError
-from danlu.evaluation.fill_mask import NEIGHBOURS, Hidden, answered, costs_by_neighbours
+from danlu.evaluation.answers import Asking
+from danlu.evaluation.fill_mask import NEIGHBOURS, Filled, Hidden, costs_by_neighbours
 from danlu.models.hub import files
 from danlu.recipe import DataConfig
 from danlu.tasks.fill_mask import HiddenTokens
@@ -271,7 +272,7 @@ def test_metrics_are_those_of_the_full_scores() -> None:
     masking = fitted(examples, next_sentence=True)
     module, _ = models.build("bert", {"width": 16, "max_length": 32}, masking.shapes({}))
     codec = Codec(targets={}, inputs={"text": "text"}, reading=masking)
-    outcome = answered(codec, module, examples).evidence().outcome
+    outcome = Filled(Asking(codec, module, examples)).evidence().outcome
     batch = all_rows(encoded(masking, examples))
     inputs = {name: value for name, value in batch.inputs.items() if not name.startswith("told")}
     with torch.inference_mode():

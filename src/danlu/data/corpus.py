@@ -21,7 +21,7 @@ from danlu.data.examples import Examples
 from danlu.data.store import NextTokens, Ragged, Shapes, Store, Stream
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint, learned_pieces, share_of_ideographs, texts_of
+from danlu.data.text import Checkpoint, chunks, learned_pieces, opened, share_of_ideographs, texts_of
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -77,10 +77,8 @@ class Documents:
         texts = texts_of(frame[self.column], self.column)
         texts = [text.lower() for text in texts] if self.lowercase else texts
         parts: list[np.ndarray] = [np.empty(0, np.int32)]
-        for start in range(0, len(texts), _CHUNK):
-            parts += self._ids(texts[start : start + _CHUNK])
-            if progress:
-                progress(Note("codec.encoding_texts"), min(start + _CHUNK, len(texts)), len(texts))
+        for part in chunks(len(texts), _CHUNK, progress):
+            parts += self._ids(texts[part])
         closed = [part for ids in parts[1:] for part in (ids, np.array([self.end], np.int32))]
         lengths = np.array([len(ids) + 1 for ids in parts[1:]], np.int64)
         size = np.array([len(text.encode()) for text in texts], np.int64)
@@ -131,11 +129,7 @@ class Documents:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer itself; names of special tokens in a text are text."""
-        tokenizer = Tokenizer.from_str(self.tokenizer_json)
-        tokenizer.encode_special_tokens = True
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
+        return opened(self.tokenizer_json)
 
     @cached_property
     def token_bytes(self) -> np.ndarray:

@@ -67,12 +67,17 @@ def of_documents(examples: Examples) -> Examples:
 def document_column(examples: Examples) -> str:
     """The column of texts, or of several the one that is called so; DanluError where that leaves a doubt."""
     texts = examples.of_kind("text")
-    named = [name for name in texts if name.strip().lower() in NAMES]
-    if len(texts) == 1 or len(named) == 1:
-        return (named or texts)[0]
+    if found := lone_text(texts):
+        return found
     if not texts:
         raise DanluError("corpus.no_text", names=", ".join(examples.columns))
     raise DanluError("corpus.several_texts", columns=", ".join(texts), example=texts[0])
+
+
+def lone_text(columns: Sequence[str]) -> str | None:
+    """The only one of these columns, or the only one that is called as texts are; None where that leaves a doubt."""
+    named = [name for name in columns if name.strip().lower() in NAMES]
+    return (named or columns)[0] if len(columns) == 1 or len(named) == 1 else None
 
 
 def are_few(examples: Examples, config: SplitConfig) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from danlu.data.examples import ROW, BadRow, Column, Origin
-from danlu.data.fitting import BadRows, place
+from danlu.data.examples import ROW, Column, Origin
+from danlu.data.fitting import BadRows, leave_out
 from danlu.data.kinds import check_known
 from danlu.data.spans import WORDS, parsed, scheme, spans
 from danlu.errors import DanluError
@@ -132,7 +132,7 @@ def _from_words(
     tags = _tags(frame[how.answers])
     for row in np.flatnonzero((words.list.len() != tags.list.len()).fill_null(False)):
         counts = {"words": len(words[int(row)]), "tags": len(tags[int(row)])}
-        _refuse(bad, frame, origin, int(row), "entities.unequal", column=how.answers, **counts)
+        leave_out(bad, frame, origin, int(row), "entities.unequal", column=how.answers, **counts)
     entities, said = _entities_of_tags(words, tags, frame[ROW].is_in(list(bad)))
     columns[ENTITIES] = Column(ENTITIES, "entities", Note(said.key, column=how.answers, **said.fields))
     return pl.DataFrame([joined, entities, frame[ROW]]), columns
@@ -196,7 +196,7 @@ def _from_text(
     for row, (text, cell) in enumerate(zip(texts.to_list(), frame[how.answers].to_list(), strict=True)):
         given, wrong = _spans_in(cell, text)
         if wrong is not None:
-            _refuse(bad, frame, origin, row, "entities.bad_span", column=how.answers, found=wrong, length=len(text))
+            leave_out(bad, frame, origin, row, "entities.bad_span", column=how.answers, found=wrong, length=len(text))
         read.append(given)
     entities = pl.Series(ENTITIES, read, dtype=pl.List(SPAN))
     labels = sorted({span["label"] for given in read for span in given or ()})
@@ -245,9 +245,3 @@ def _as_lists(told: pl.DataFrame, usable: np.ndarray) -> pl.Series:
     empty = pl.lit([], dtype=pl.List(SPAN))
     known = pl.col(ENTITIES).cast(pl.List(SPAN)).fill_null(empty)
     return lists.select(pl.when("usable").then(known).alias(ENTITIES)).to_series()
-
-
-def _refuse(bad: BadRows, frame: pl.DataFrame, origin: Origin, row: int, key: str, **fields: Any) -> None:
-    number = frame[ROW][row]
-    file, position = place(origin, number)
-    bad[number] = BadRow(number, Note(key, file=file, row=position, **fields))

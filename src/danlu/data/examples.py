@@ -1,7 +1,8 @@
 """Examples: raw rows with typed columns, and where each row came from. Knows nothing of tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,10 @@ class Origin:
             row -= file.rows
         return f"row {row + 1}"
 
+    def places(self, rows: Iterable[Any]) -> list[str]:
+        """The place of each of these rows, whole numbers of any library."""
+        return [self.place(int(row)) for row in rows]
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -118,3 +123,9 @@ class Examples:
             "files": [vars(f) for f in self.origin.files],
             "bad_rows": [{"row": self.origin.place(b.row), "reason": b.reason.to_json()} for b in self.origin.bad_rows],
         }
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or the name with 2, 3 … where it is taken."""
+    candidates = (name if n == 1 else f"{name}_{n}" for n in count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)

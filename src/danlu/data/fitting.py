@@ -47,6 +47,13 @@ def fitted(
     return _without(frame.with_columns(changed), bad), found, bad
 
 
+def leave_out(bad: BadRows, frame: pl.DataFrame, origin: Origin, row: int, key: str, **fields: Any) -> None:
+    """Count the `row`-th row of the frame among the bad ones, unless it is, for the reason `key`."""
+    number = frame[ROW][row]
+    file, position = place(origin, number)
+    bad.setdefault(number, BadRow(number, Note(key, file=file, row=position, **fields)))
+
+
 def _finite_numbers(frame: pl.DataFrame) -> set[str]:
     """Columns of numbers without any infinite one: asked of all at once, for a table may have thousands."""
     numbers = pl.selectors.float() | pl.selectors.by_dtype(pl.Int64)

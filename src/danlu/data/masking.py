@@ -22,8 +22,8 @@ from danlu.data.examples import Examples
 from danlu.data.store import Batch, Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint, checkpoint_only, texts_of, trained_tokenizer
-from danlu.data.values import offsets_of
+from danlu.data.text import Checkpoint, checkpoint_only, chunks, opened, texts_of, trained_tokenizer
+from danlu.data.values import IDEOGRAPH_RANGES, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import DataConfig
@@ -38,7 +38,6 @@ FOLLOWS, OTHER = 0, 1  # classes of a pair's second part, as in BERT's own check
 _FIXED = 15  # seeds what is hidden where models are measured
 _CHUNK = 1000  # documents between two signs of progress
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？…]+[”’）」』]*|\n+")
-_IDEOGRAPHS = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))
 
 Ints = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -112,9 +111,7 @@ class Masking:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer itself; names of marks in a text are text."""
-        tokenizer = _opened(self.tokenizer_json)
-        tokenizer.encode_special_tokens = True
-        return tokenizer
+        return opened(self.tokenizer_json)
 
     @property
     def mask_text(self) -> str:
@@ -181,12 +178,9 @@ class Masking:
         return joined, np.concatenate(begins), (np.arange(len(joined)) >= first).astype(np.int32)
 
     def _documents(self, texts: Sequence[str], progress: Progress | None) -> Iterator["_Document"]:
-        for start in range(0, len(texts), _CHUNK):
-            chunk = texts[start : start + _CHUNK]
-            encodings = self.tokenizer.encode_batch(chunk, add_special_tokens=False)
-            yield from map(_document, chunk, encodings)
-            if progress:
-                progress(Note("codec.encoding_texts"), min(start + _CHUNK, len(texts)), len(texts))
+        for part in chunks(len(texts), _CHUNK, progress):
+            encodings = self.tokenizer.encode_batch(texts[part], add_special_tokens=False)
+            yield from map(_document, texts[part], encodings)
 
     def _parts(self, documents: Sequence["_Document"]) -> Iterator["_Part"]:
         """Each document in equal parts that fit."""
@@ -221,7 +215,7 @@ class Masking:
     @cached_property
     def _asked(self) -> Tokenizer:
         """The tokenizer for texts in which the mask is a mark."""
-        return _opened(self.tokenizer_json)
+        return opened(self.tokenizer_json, reads_marks=True)
 
     @cached_property
     def _marks(self) -> tuple[Ints, Ints, Ints]:
@@ -334,7 +328,7 @@ def _document(text: str, encoding: Encoding) -> _Document:
     starts = np.array([start for start, _ in encoding.offsets], np.int64)
     words = np.array(encoding.word_ids, np.float64)
     code = np.frombuffer(text.encode("utf-32-le"), np.uint32)[starts]
-    ideograph = np.any([(code >= low) & (code <= high) for low, high in _IDEOGRAPHS], axis=0)
+    ideograph = np.any([(code >= low) & (code <= high) for low, high in IDEOGRAPH_RANGES], axis=0)
     other_place = np.diff(starts, prepend=-1) != 0
     begins = (np.diff(words, prepend=-1) != 0) | (ideograph & other_place)  # a run of them is no single word
     ends = [found.end() for found in _SENTENCE_END.finditer(text)]
@@ -347,13 +341,6 @@ def _ragged(rows: Sequence[npt.NDArray[Any]]) -> Ragged:
         torch.from_numpy(np.concatenate([*rows, np.empty(0, rows[0].dtype if rows else np.int32)])),
         torch.from_numpy(offsets),
     )
-
-
-def _opened(tokenizer_json: str) -> Tokenizer:
-    tokenizer = Tokenizer.from_str(tokenizer_json)
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def _mask_of(tokenizer: Tokenizer) -> str:

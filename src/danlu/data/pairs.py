@@ -21,7 +21,7 @@ from danlu.data.examples import Examples
 from danlu.data.store import Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import FREE, Checkpoint, Forced, checkpoint_only, share_of_ideographs, texts_of
+from danlu.data.text import FREE, Checkpoint, Forced, checkpoint_only, chunks, opened, share_of_ideographs, texts_of
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -71,12 +71,12 @@ class Pairs:
         Of several references the first is told. Over-long texts are cut and counted, or refused.
         """
         sources = texts_of(examples.frame[self.source], self.source)
-        feeds = {"tokens": _ragged(self._ids(sources, self.source, self.max_length, rows, progress))}
+        feeds = {"tokens": _ragged(self._ids(sources, self.source, rows, progress))}
         place = torch.from_numpy(rows.positions)
         if not targets:
             return Store(feeds, {}, place)
         first = [each[0] for each in references(examples.frame[self.target])]
-        told = self._ids(first, self.target, self.answer_length, rows, progress)
+        told = self._ids(first, self.target, rows, progress)
         feeds["answer"] = _ragged([[self.start, *ids[:-1]] for ids in told])
         return Store(feeds, {}, place, {"tokens": _ragged(told, padding=UNKNOWN_CLASS)})
 
@@ -91,33 +91,37 @@ class Pairs:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer itself; names of marks in a text are text."""
-        return _unlimited(self.tokenizer_json)
+        return opened(self.tokenizer_json)
 
     @cached_property
     def answer_tokenizer(self) -> Tokenizer:
         """That of the answers; the same where they have none of their own."""
-        return _unlimited(self.answer_tokenizer_json or self.tokenizer_json)
+        return opened(self.answer_tokenizer_json or self.tokenizer_json)
 
-    def _ids(self, texts: Sequence[str], column: str, longest: int, rows: Rows, progress: Progress | None) -> list[Ids]:
-        """The tokens of each text, its marks around them, no more than `longest`."""
-        own = self.answer_tokenizer_json if column == self.target else None
-        tokenizer = _unlimited(own or self.tokenizer_json)
-        tokenizer.enable_truncation(longest)
+    @cached_property
+    def _cutting(self) -> dict[str, Tokenizer]:
+        """The tokenizer of each column, which gives no more than its longest."""
+        sources, answers = opened(self.tokenizer_json), opened(self.answer_tokenizer_json or self.tokenizer_json)
+        sources.enable_truncation(self.max_length)
+        answers.enable_truncation(self.answer_length)
+        return {self.source: sources, self.target: answers}
+
+    def _ids(self, texts: Sequence[str], column: str, rows: Rows, progress: Progress | None) -> list[Ids]:
+        """The tokens of each text, its marks around them, no more than the column's longest."""
+        tokenizer = self._cutting[column]
         ids, long = list[Ids](), np.zeros(len(texts), bool)
-        for first in range(0, len(texts), _CHUNK):
-            for row, found in enumerate(tokenizer.encode_batch(texts[first : first + _CHUNK]), first):
+        for part in chunks(len(texts), _CHUNK, progress):
+            for row, found in enumerate(tokenizer.encode_batch(texts[part]), part.start):
                 long[row] = bool(found.overflowing)
                 ids.append(found.ids)
-            if progress:
-                progress(Note("codec.encoding_texts"), min(first + _CHUNK, len(texts)), len(texts))
-        self._judge(long, texts, column, longest, rows)
+        self._judge(long, texts, column, rows)
         return ids
 
-    def _judge(self, long: np.ndarray, texts: Sequence[str], column: str, longest: int, rows: Rows) -> None:
+    def _judge(self, long: np.ndarray, texts: Sequence[str], column: str, rows: Rows) -> None:
         """Count what is too long, or refuse it."""
         if self.over_long == "refuse" and long.any():
             length = len(self.tokenizer.encode(texts[int(long.argmax())]))
-            place = rows.first(long)
+            place, longest = rows.first(long), self.answer_length if column == self.target else self.max_length
             raise DanluError("codec.text_too_long", place=place, column=column, length=length, longest=longest)
         rows.count("codec.text_cut", column, long)
 
@@ -143,7 +147,7 @@ def fit_pairs(
         progress(Note("corpus.training_tokenizer"), 0, 0)
     marked = _given(checkpoint, config) if checkpoint else _trained([*texts, *answers], config)
     most = checkpoint.max_length if checkpoint else _LONGEST
-    reader, writer = (_unlimited(each) for each in (marked.tokenizer_json, marked.of_answers))
+    reader, writer = (opened(each) for each in (marked.tokenizer_json, marked.of_answers))
     pairs = Pairs(
         source=source,
         target=target,
@@ -209,7 +213,7 @@ def _given(checkpoint: Checkpoint, config: TextConfig) -> _Marked:
     checkpoint_only(config)
     if checkpoint.start is None:
         raise DanluError("pairs.no_start")
-    end = _unlimited(checkpoint.tokenizer_json).encode("a").ids[-1]
+    end = opened(checkpoint.tokenizer_json).encode("a").ids[-1]
     return _Marked(
         checkpoint.tokenizer_json,
         checkpoint.size,
@@ -236,14 +240,6 @@ def _longest(tokenizer: Tokenizer, texts: Sequence[str], config: TextConfig, mos
     chosen = texts if whole else texts[:: max(1, len(texts) // _SAMPLE)]
     lengths = [len(found.ids) for found in tokenizer.encode_batch_fast(chosen)]
     return max(SHORTEST, min(most, int(np.ceil(np.quantile(lengths, 1.0 if whole else 0.99)))))
-
-
-def _unlimited(tokenizer_json: str) -> Tokenizer:
-    tokenizer = Tokenizer.from_str(tokenizer_json)
-    tokenizer.encode_special_tokens = True
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def _ragged(rows: Sequence[Ids], padding: int = 0) -> Ragged:

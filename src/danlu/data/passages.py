@@ -23,6 +23,8 @@ from danlu.data.text import (
     Checkpoint,
     checkpoint_only,
     chosen_kind,
+    chunks,
+    opened,
     share_of_ideographs,
     texts_of,
     trained_tokenizer,
@@ -190,21 +192,14 @@ class Passages:
         texts = texts_of(examples.frame[column], column)
         distinct = list(dict.fromkeys(texts))
         found: dict[str, Pieces] = {}
-        for first in range(0, len(distinct), _CHUNK):
-            part = distinct[first : first + _CHUNK]
-            encodings = self._tokenizer.encode_batch(part, add_special_tokens=False)
-            found |= {text: _pieces_of(text, encoding) for text, encoding in zip(part, encodings, strict=True)}
-            if progress:
-                progress(Note("codec.encoding_texts"), min(first + _CHUNK, len(distinct)), len(distinct))
+        for part in chunks(len(distinct), _CHUNK, progress):
+            encodings = self._tokenizer.encode_batch(distinct[part], add_special_tokens=False)
+            found |= {text: _pieces_of(text, each) for text, each in zip(distinct[part], encodings, strict=True)}
         return [found[text] for text in texts]
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        tokenizer = Tokenizer.from_str(self.tokenizer_json)
-        tokenizer.encode_special_tokens = True  # "[PAD]" in a text is text
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
+        return opened(self.tokenizer_json)
 
     @cached_property
     def _marks(self) -> _Marks:

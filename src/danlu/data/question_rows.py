@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from danlu.data.examples import ROW, BadRow, Column, Origin
-from danlu.data.fitting import BadRows, place
+from danlu.data.examples import ROW, Column, Origin
+from danlu.data.fitting import BadRows, leave_out
 from danlu.data.kinds import check_known
 from danlu.errors import DanluError
 from danlu.recipe import DataConfig
@@ -77,7 +77,7 @@ def with_answers(frame: pl.DataFrame, origin: Origin, how: Written) -> tuple[pl.
     }
     for name, texts in asked.items():
         for row in (texts.fill_null("").str.strip_chars() == "").arg_true():
-            _refuse(bad, frame, origin, row, "qa.no_words", column=getattr(how, name))
+            leave_out(bad, frame, origin, row, "qa.no_words", column=getattr(how, name))
     found = [series.fill_null("").alias(name) for name, series in asked.items()]
     if how.answers is not None:
         answers, column = _answers(frame, found[1], origin, how, bad)
@@ -172,7 +172,7 @@ def _answers(
     for row, (cell, context) in enumerate(zip(_cells(frame, how), contexts.to_list(), strict=True)):
         given, wrong = _given(cell)
         if wrong is not None:
-            _refuse(bad, frame, origin, row, "qa.bad_answers", column=how.answers, found=wrong)
+            leave_out(bad, frame, origin, row, "qa.bad_answers", column=how.answers, found=wrong)
         read.append(None if given is None else [_aligned(answer, context) for answer in given])
         if frame[ROW][row] not in bad and given is not None:
             _add(count, row, given, read[-1] or [])
@@ -265,9 +265,3 @@ def _told(key: str, rows: Sequence[int], frame: pl.DataFrame, origin: Origin) ->
         return Note("qa.nothing")
     named = ", ".join(origin.place(frame[ROW][row]) for row in rows[:_NAMED]) + (" …" if len(rows) > _NAMED else "")
     return Note(key, count=len(rows), places=named)
-
-
-def _refuse(bad: BadRows, frame: pl.DataFrame, origin: Origin, row: int, key: str, **fields: Any) -> None:
-    number = frame[ROW][row]
-    file, position = place(origin, number)
-    bad.setdefault(number, BadRow(number, Note(key, file=file, row=position, **fields)))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from danlu.data.values import IDEOGRAPHS
+
 OUTSIDE = "O"
 WORDS = "words"  # format of a text column whose cells are words with one space between them
 Positions = npt.NDArray[np.int64]
@@ -16,8 +18,7 @@ OUT, BEGIN, INSIDE, END, SINGLE = range(5)
 _PREFIXES = {"B": BEGIN, "I": INSIDE, "M": INSIDE, "E": END, "L": END, "S": SINGLE, "U": SINGLE}
 _TAG = re.compile(r"([BIMELSU])[-_](.+)", re.DOTALL)
 
-_IDEOGRAPHS = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_LETTERS = rf"[^\W{_IDEOGRAPHS}]+"
+_LETTERS = rf"[^\W{IDEOGRAPHS}]+"
 _WORD = re.compile(rf"https?://\S+|[@#]?{_LETTERS}(?:[-.&]{_LETTERS})*|(?<=\w)['’]{_LETTERS}|\S")
 
 

@@ -20,7 +20,7 @@ from danlu.data.spans import WORDS, bio_classes, labels_of, words_in
 from danlu.data.store import Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint, fit_tokens, given_tokens, texts_of
+from danlu.data.text import Checkpoint, chunks, fit_tokens, given_tokens, opened, texts_of
 from danlu.data.values import natural_order, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -104,28 +104,22 @@ class Tagging:
     ) -> Iterator[list[Ids]]:
         """The tokens of each word of each text: at least one, at most half a window."""
         most = max(1, (self.max_length - sum(map(len, self._marks))) // 2)
-        for first in range(0, len(texts), _CHUNK):
-            part = [
+        for part in chunks(len(texts), _CHUNK, progress):
+            worded = [
                 [text[start:end] for start, end in places]
-                for text, places in zip(texts[first : first + _CHUNK], divided[first : first + _CHUNK], strict=True)
+                for text, places in zip(texts[part], divided[part], strict=True)
             ]
-            encodings = self._tokenizer.encode_batch(part, is_pretokenized=True, add_special_tokens=False)
-            for words, encoding in zip(part, encodings, strict=True):
+            encodings = self._tokenizer.encode_batch(worded, is_pretokenized=True, add_special_tokens=False)
+            for words, encoding in zip(worded, encodings, strict=True):
                 pieces: list[Ids] = [[] for _ in words]
                 for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
                     if word is not None:  # a mark, of which there are none here
                         pieces[word].append(token)
                 yield [piece[:most] or [self._unknown] for piece in pieces]
-            if progress:
-                progress(Note("codec.encoding_texts"), min(first + _CHUNK, len(texts)), len(texts))
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        tokenizer = Tokenizer.from_str(self.tokenizer_json)
-        tokenizer.encode_special_tokens = True  # "[PAD]" in a text is text
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
+        return opened(self.tokenizer_json)
 
     @cached_property
     def _marks(self) -> tuple[Ids, Ids]:

@@ -27,7 +27,7 @@ from tokenizers import (
 
 from danlu.data.store import Ragged
 from danlu.data.tally import Rows
-from danlu.data.values import Lengths, as_texts, first_of_each, offsets_of
+from danlu.data.values import IDEOGRAPHS, Lengths, as_texts, first_of_each, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import TextConfig
@@ -44,7 +44,6 @@ MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", AddedToken("[MASK]", lstrip=True, n
 
 # One token per character of scripts that put no space between words, else runs of letters and digits.
 _IDEOGRAPHS = r"\p{Han}\p{Hiragana}\p{Katakana}"
-_IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _LETTERS = rf"[\w&&[^{_IDEOGRAPHS}]]+"
 WORD = rf"[{_IDEOGRAPHS}]|{_LETTERS}(?:['’]{_LETTERS})*|[^\w\s]"
 
@@ -141,10 +140,8 @@ class Tokens:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        tokenizer = Tokenizer.from_str(self.tokenizer_json)
-        tokenizer.encode_special_tokens = True  # "[PAD]" in a text is text
+        tokenizer = opened(self.tokenizer_json)
         if self.marked:
-            tokenizer.no_padding()
             tokenizer.enable_truncation(self.max_length)
         return tokenizer
 
@@ -189,9 +186,7 @@ def given_tokens(
     Raises DanluError where the recipe asks for another tokenizer.
     """
     checkpoint_only(config)
-    tokenizer = Tokenizer.from_str(checkpoint.tokenizer_json)
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
+    tokenizer = opened(checkpoint.tokenizer_json, reads_marks=True)
     texts = [texts_of(frame[name], name) for name in columns]
     every = 1 if config.over_long == "refuse" else max(1, len(texts[0]) // _LENGTHS)
     sample = list(_encodings(tokenizer, [column[::every] for column in texts], progress))
@@ -267,6 +262,24 @@ def checkpoint_only(config: TextConfig) -> None:
         raise DanluError("codec.tokenizer_given", setting=min(asked))
 
 
+def opened(tokenizer_json: str, *, reads_marks: bool = False) -> Tokenizer:
+    """The tokenizer, which cuts and pads nothing; "[PAD]" in a text is text unless it `reads_marks`."""
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    tokenizer.encode_special_tokens = not reads_marks
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def chunks(count: int, size: int, progress: Progress | None) -> Iterator[slice]:
+    """`count` texts in parts of `size`; `progress` is told of each once it is done with."""
+    for start in range(0, count, size):
+        end = min(start + size, count)
+        yield slice(start, end)
+        if progress:
+            progress(Note("codec.encoding_texts"), end, count)
+
+
 def texts_of(series: pl.Series, name: str) -> list[str]:
     """The texts of a column, "" where missing; raises DanluError where it holds no texts."""
     if series.dtype.is_nested() or series.dtype == pl.Binary:
@@ -276,7 +289,7 @@ def texts_of(series: pl.Series, name: str) -> list[str]:
 
 def share_of_ideographs(texts: Sequence[str]) -> float:
     """Share of Chinese characters and kana among the letters of a sample of the texts."""
-    return _share(texts, _IDEOGRAPH)
+    return _share(texts, f"[{IDEOGRAPHS}]")
 
 
 def chosen_kind(texts: Sequence[list[str]]) -> tuple[TokenKind, Note]:
@@ -308,7 +321,7 @@ def _letters_inside(texts: Sequence[str], normalizer: Any) -> list[str]:
     seen: set[str] = set()
     for text in texts:
         seen.update(re.findall(r"(?<=\w)['’\w]", normalizer.normalize_str(text)))
-    return sorted(letter for letter in seen if not re.match(_IDEOGRAPH, letter))
+    return sorted(letter for letter in seen if not re.match(f"[{IDEOGRAPHS}]", letter))
 
 
 def _trainer(kind: TokenKind, settings: dict[str, Any]) -> Any:
@@ -343,17 +356,14 @@ def _max_length(kind: TokenKind, lengths: np.ndarray, over_long: str) -> int:
 
 def _token_ids(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> tuple[TokenIds, Lengths]:
     """The token ids of all rows, one behind the other, and their lengths; SEPARATOR between columns."""
-    rows = len(texts[0])
     values: list[TokenIds] = [np.empty(0, np.int64)]
     lengths: list[int] = []
-    for start in range(0, rows, _CHUNK):
-        chunk = [column[start : start + _CHUNK] for column in texts]
+    for part in chunks(len(texts[0]), _CHUNK, progress):
+        chunk = [column[part] for column in texts]
         encodings = [tokenizer.encode_batch_fast(column, add_special_tokens=False) for column in chunk]
         ids = [_joined([encoding.ids for encoding in row]) for row in zip(*encodings, strict=True)]
         values.append(np.fromiter(chain.from_iterable(ids), np.int64))
         lengths += map(len, ids)
-        if progress:
-            progress(Note("codec.encoding_texts"), min(start + _CHUNK, rows), rows)
     return np.concatenate(values), np.array(lengths, np.int64)
 
 
@@ -362,18 +372,15 @@ def _encodings(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progr
 
     Where it marks no pair, columns are lines of one text.
     """
-    rows = len(texts[0])
     pairs = tokenizer.num_special_tokens_to_add(is_pair=True) > 0
-    for start in range(0, rows, _CHUNK):
-        first, *others = (column[start : start + _CHUNK] for column in texts)
+    for part in chunks(len(texts[0]), _CHUNK, progress):
+        first, *others = (column[part] for column in texts)
         inputs: Any = first
         if others and pairs:
             inputs = list(zip(first, map("\n".join, zip(*others, strict=True)), strict=True))
         elif others:
             inputs = list(map("\n".join, zip(first, *others, strict=True)))
         yield from tokenizer.encode_batch(inputs)
-        if progress:
-            progress(Note("codec.encoding_texts"), min(start + _CHUNK, rows), rows)
 
 
 def _marked_lengths(tokenizer: Tokenizer, texts: Sequence[list[str]], progress: Progress | None) -> Lengths:

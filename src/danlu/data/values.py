@@ -7,6 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+IDEOGRAPH_RANGES = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))  # kana and Chinese characters
+IDEOGRAPHS = "".join(f"{chr(first)}-{chr(last)}" for first, last in IDEOGRAPH_RANGES)  # between a pattern's brackets
+
 Floats = npt.NDArray[np.float64]
 Lengths = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -6,14 +6,13 @@ seqeval's default count.
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import polars as pl
-from torch import nn
 
 from danlu.data.codec import Codec
 from danlu.data.examples import ROW, Examples
@@ -21,12 +20,12 @@ from danlu.data.spans import Positions, bio_spans, labels_of
 from danlu.data.tagging import Places, Tagging, word_classes
 from danlu.data.tally import Rows, Tally
 from danlu.data.text import texts_of
+from danlu.evaluation.asking import Answers, Asking
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.mistakes import SHOWN
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.preview import previews
-from danlu.events import Progress
 from danlu.tasks.token_classification import word_chances
 from danlu.words import Note
 
@@ -68,21 +67,11 @@ class Tagged:
         lists = self.examples.frame.select(pl.int_range(pl.len()).alias("row"), pl.col(self.target).alias("span"))
         return lists.explode("span").drop_nulls("span").unnest("span").select(SPAN).unique(maintain_order=True)
 
-    def answers(
-        self,
-        module: nn.Module,
-        tally: Tally | None = None,
-        with_targets: bool = False,
-        progress: Progress | None = None,
-    ) -> pl.DataFrame:
-        """The entities as the model tells them: row, start, end, label, score (mean chance of their words' tags).
-
-        What is unusual in the texts, and `with_targets` in their true entities, is counted in `tally`.
-        """
-        store = self.codec.encode(self.examples, with_targets, tally=tally)
-        classes = self.codec.targets[self.target].classes
-        chances = word_chances(module, store, self.target, len(self.places.row), len(classes), progress)
-        return self.entities(chances.argmax(1), chances.max(1))
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The K kinds of the training rows, and those that only these texts have."""
+        known = labels_of(self.codec.targets[self.target].classes)
+        return (*known, *sorted(set(self.true["label"]) - set(known)))
 
     def entities(self, classes: Positions, chance: np.ndarray) -> pl.DataFrame:
         """The entities of words with these classes, (W,), each with its chance."""
@@ -109,19 +98,16 @@ class Tagged:
         return pl.Series(lists, dtype=pl.List(ANSWER))
 
     def outcome(self, answers: pl.DataFrame) -> Outcome:
-        """The answers as an outcome, one row per text; kinds that only the test has are there too."""
-        known = labels_of(self.codec.targets[self.target].classes)
-        others = sorted(set(self.true["label"]) - set(known))
-        kinds = (*known, *others)
-        rows = [self.examples.origin.place(int(row)) for row in self.examples.frame[ROW]]
+        """The answers as an outcome, one row per text."""
+        rows = self.examples.origin.places(self.examples.frame[ROW])
         shown = self.examples.frame.select(list(self.codec.inputs))
-        truth = self._counted(self.true, kinds)
-        return Outcome(self.target, "entities", kinds, truth, self.prediction(answers, kinds), rows, shown)
+        truth = self._counted(self.true)
+        return Outcome(self.target, "entities", self.kinds, truth, self.prediction(answers), rows, shown)
 
-    def prediction(self, answers: pl.DataFrame, kinds: Sequence[str]) -> np.ndarray:
+    def prediction(self, answers: pl.DataFrame) -> np.ndarray:
         """(N, K, 2): answers of each kind that are right, and all of them."""
         right = answers.join(self.true, on=SPAN, how="semi")
-        return np.stack([self._counted(right, kinds), self._counted(answers, kinds)], axis=2)
+        return np.stack([self._counted(right), self._counted(answers)], axis=2)
 
     def mistakes(self, answers: pl.DataFrame) -> list[dict[str, Any]]:
         """Texts with wrong answers, the surest first, as `danlu.evaluation.mistakes` has labels."""
@@ -146,21 +132,34 @@ class Tagged:
             found[row].append(f"{self.texts[row][start:end]} ({label})")
         return found
 
-    def _counted(self, entities: pl.DataFrame, kinds: Sequence[str]) -> np.ndarray:
+    def _counted(self, entities: pl.DataFrame) -> np.ndarray:
         """(N, K) float64: entities of each text and kind."""
-        counts = np.zeros((len(self.examples), len(kinds)))
-        kind = {name: place for place, name in enumerate(kinds)}
+        counts = np.zeros((len(self.examples), len(self.kinds)))
+        kind = {name: place for place, name in enumerate(self.kinds)}
         columns = np.array([kind[name] for name in entities["label"]], np.int64)
         np.add.at(counts, (entities["row"].to_numpy(), columns), 1)
         return counts
 
 
 @dataclass(frozen=True)
-class Found:
-    """The entities that a model tells in texts, as `danlu.evaluation.answers` has them."""
+class Found(Answers):
+    """The entities that a model tells in texts."""
 
-    tagged: Tagged
-    answers: pl.DataFrame  # of Tagged.answers
+    asking: Asking
+
+    @cached_property
+    def tagged(self) -> Tagged:
+        """The texts."""
+        return Tagged(self.asking.codec, self.asking.examples)
+
+    @cached_property
+    def answers(self) -> pl.DataFrame:
+        """The entities as the model tells them: row, start, end, label, score (mean chance of their words' tags)."""
+        asking, name = self.asking, self.tagged.target
+        store = asking.codec.encode(asking.examples, asking.with_targets, tally=asking.tally)
+        words, classes = len(self.tagged.places.row), len(asking.codec.targets[name].classes)
+        chances = word_chances(asking.module, store, name, words, classes, asking.progress)
+        return self.tagged.entities(chances.argmax(1), chances.max(1))
 
     def columns(self) -> dict[str, pl.Series]:
         """A list of ANSWER per text."""
@@ -172,38 +171,20 @@ class Found:
 
     def rivals(self, train: Examples) -> Iterator[Baseline]:
         """No entity at all, and each word with the tag that it most often has in the training rows."""
-        outcome = self.tagged.outcome(self.answers)
-        return rivals(Tagged(self.tagged.codec, train), self.tagged, outcome.classes)
-
-    def samples(self, seed: int) -> list[dict[str, str]]:
-        """None: nothing is written."""
-        return []
+        return rivals(Tagged(self.tagged.codec, train), self.tagged)
 
 
-def answered(
-    codec: Codec,
-    module: nn.Module,
-    examples: Examples,
-    tally: Tally | None = None,
-    with_targets: bool = False,
-    progress: Progress | None = None,
-) -> Found:
-    """The entities that the model tells; see `Tagged.answers`."""
-    tagged = Tagged(codec, examples)
-    return Found(tagged, tagged.answers(module, tally, with_targets, progress))
-
-
-def rivals(train: Tagged, test: Tagged, kinds: Sequence[str]) -> Iterator[Baseline]:
+def rivals(train: Tagged, test: Tagged) -> Iterator[Baseline]:
     """No entity at all, and each word with the tag that it most often has in the training rows."""
     rows = len(train.examples)
     none = np.zeros(len(test.places.row), np.int64)
     sure = np.ones(len(none))
-    nothing = test.prediction(test.entities(none, sure), kinds)
+    nothing = test.prediction(test.entities(none, sure))
     yield Baseline(Note("evaluate.no_entity"), nothing, rows, rows)
     began = time.monotonic()
     known = _commonest(train)
     tags = np.array([known.get(word, 0) for word in _words(test)], np.int64)
-    prediction = test.prediction(test.entities(tags, sure), kinds)
+    prediction = test.prediction(test.entities(tags, sure))
     yield Baseline(Note("evaluate.word_tags"), prediction, rows, rows, time.monotonic() - began)
 
 

@@ -13,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from torch import nn
 
-from danlu.data.codec import Codec
 from danlu.data.examples import ROW, Examples
 from danlu.data.masking import Masking
 from danlu.data.store import Feed, Ragged, Store
@@ -23,10 +21,10 @@ from danlu.data.tally import Rows, Tally
 from danlu.data.targets import UNKNOWN_CLASS
 from danlu.data.text import texts_of
 from danlu.errors import DanluError
+from danlu.evaluation.asking import Answers, Asking
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.outcome import Outcome
-from danlu.events import Progress
 from danlu.tasks.fill_mask import likeliest, told
 from danlu.words import Note
 
@@ -40,14 +38,21 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Filled:
-    """What a model fills into texts, and how it tells their hidden tokens, as `danlu.evaluation.answers` has it."""
+class Filled(Answers):
+    """What a model fills into texts, which have no targets, and how it tells their hidden tokens."""
 
-    masking: Masking
-    module: nn.Module
-    examples: Examples
-    tally: Tally
-    progress: Progress | None = None
+    asking: Asking
+
+    @property
+    def masking(self) -> Masking:
+        """How they are read."""
+        assert isinstance(self.asking.codec.reading, Masking)
+        return self.asking.codec.reading
+
+    @property
+    def examples(self) -> Examples:
+        """The texts."""
+        return self.asking.examples
 
     def columns(self) -> dict[str, pl.Series]:
         """Each text with its masks filled, and the likeliest tokens of each mask with their probabilities.
@@ -57,7 +62,7 @@ class Filled:
         texts = texts_of(self.examples.frame[self.masking.column], self.masking.column)
         self._refuse_without_mask(texts)
         store = self.masking.questions(texts)
-        tokens, chances = likeliest(self.module, store, TOP, self.masking.tellable, self.progress)
+        tokens, chances = likeliest(self.asking.module, store, TOP, self.masking.tellable, self.asking.progress)
         words = [[written(self.masking, number) for number in row] for row in tokens.tolist()]
         of_text: list[list[int]] = [[] for _ in texts]
         for place, text in enumerate(store.rows.tolist()):
@@ -77,7 +82,7 @@ class Filled:
 
     def evidence(self) -> Evidence:
         """Hidden tokens of each document, or of each row where documents are few."""
-        said = told(self.module, self.store, self.masking.size, self.progress)
+        said = told(self.asking.module, self.store, self.masking.size, self.asking.progress)
         pairs = None if said.next_right is None else said.next_right.double().numpy()
         asked = np.full(len(self.store), float(pairs is not None))
         truth = np.stack(
@@ -85,7 +90,7 @@ class Filled:
         )
         prediction = self._prediction(said.nats.numpy(), said.rank.numpy(), pairs)
         rows = self.store.rows.numpy()[np.searchsorted(self.group, np.arange(len(truth)))]
-        places = [self.examples.origin.place(int(row)) for row in rows]
+        places = self.examples.origin.places(rows)
         return Evidence(Outcome("text", "masked", (), truth, prediction, places, pl.DataFrame()))
 
     def rivals(self, train: Examples) -> Iterator[Baseline]:
@@ -99,14 +104,10 @@ class Filled:
             prediction = self._prediction(nats, rank, None)
             yield Baseline(Note(name), prediction, used, len(learned), time.monotonic() - began)
 
-    def samples(self, seed: int) -> list[dict[str, str]]:
-        """None: it writes no texts of its own."""
-        return []
-
     @cached_property
     def store(self) -> Store:
         """The texts with hidden tokens."""
-        return self.masking.encode(self.examples, {}, Rows.of(self.examples, self.tally))
+        return self.masking.encode(self.examples, {}, Rows.of(self.examples, self.asking.tally))
 
     @cached_property
     def row(self) -> Ints:
@@ -167,20 +168,6 @@ NEIGHBOURS: tuple[Context, ...] = (
     lambda left, right, size: left,
     lambda left, right, size: left * size + right,
 )
-
-
-def answered(
-    codec: Codec,
-    module: nn.Module,
-    examples: Examples,
-    tally: Tally | None = None,
-    with_targets: bool = False,
-    progress: Progress | None = None,
-) -> Filled:
-    """What the model fills in; the texts have no targets."""
-    codec.require(examples)
-    assert isinstance(codec.reading, Masking)
-    return Filled(codec.reading, module, examples, Tally() if tally is None else tally, progress)
 
 
 def costs_by_neighbours(

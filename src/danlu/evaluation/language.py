@@ -15,11 +15,10 @@ import numpy as np
 import polars as pl
 from torch import nn
 
-from danlu.data.codec import Codec
 from danlu.data.corpus import UNKNOWN, Documents, Encoded
 from danlu.data.examples import ROW, Examples
-from danlu.data.tally import Tally
 from danlu.data.text import share_of_ideographs, texts_of
+from danlu.evaluation.asking import Answers, Asking
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.outcome import Outcome
@@ -86,7 +85,7 @@ class Text:
         truth = np.stack([self._summed(np.ones(len(nats))), self._summed(self.bytes)], axis=1)
         document = np.searchsorted(self.encoded.offsets.numpy(), self.edges, side="right") - 1
         rows = self.examples.frame[ROW].to_numpy()[document]
-        places = [self.examples.origin.place(int(row)) for row in rows]
+        places = self.examples.origin.places(rows)
         return Outcome("text", "text", (), truth, self.prediction(nats, right), places, pl.DataFrame())
 
     def prediction(self, nats: Nats, right: np.ndarray | None = None) -> np.ndarray:
@@ -107,17 +106,22 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Costs:
-    """What documents cost a model, as `danlu.evaluation.answers` has it."""
+class Costs(Answers):
+    """What documents, which have no targets, cost a model."""
 
-    text: Text
-    module: nn.Module
-    progress: Progress | None = None
+    asking: Asking
+
+    @cached_property
+    def text(self) -> Text:
+        """The documents."""
+        reading = self.asking.codec.reading
+        assert isinstance(reading, Documents)
+        return Text(reading, self.asking.examples)
 
     @cached_property
     def told(self) -> tuple[Nats, np.ndarray]:
         """Per position: nats, and whether the token was told right."""
-        return self.text.costs(self.module, self.progress)
+        return self.text.costs(self.asking.module, self.asking.progress)
 
     def columns(self) -> dict[str, pl.Series]:
         """Of each document: loss per token, perplexity, bits per byte, tokens."""
@@ -135,25 +139,13 @@ class Costs:
         """Beginnings of the documents, and what the model writes behind them."""
         documents, given = self.text.documents, beginnings(self.text)
         prompts = [documents.cut(prompt, documents.max_length // 4) for prompt, _ in given]
-        written = writer(self.module, documents).texts(prompts, GenerationConfig(temperature=TEMPERATURE, seed=seed))
+        written = writer(self.asking.module, documents).texts(
+            prompts, GenerationConfig(temperature=TEMPERATURE, seed=seed)
+        )
         return [
             {"prompt": prompt, "text": text, "true": whole[len(prompt) :]}
             for prompt, text, whole in zip(prompts, written, map("".join, given), strict=True)
         ]
-
-
-def answered(
-    codec: Codec,
-    module: nn.Module,
-    examples: Examples,
-    tally: Tally | None = None,
-    with_targets: bool = False,
-    progress: Progress | None = None,
-) -> Costs:
-    """What the documents cost the model; they have no targets, and nothing in them is unusual."""
-    codec.require(examples)
-    assert isinstance(codec.reading, Documents)
-    return Costs(Text(codec.reading, examples), module, progress)
 
 
 def writer(module: nn.Module, documents: Documents) -> Writer:

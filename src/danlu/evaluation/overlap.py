@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from danlu.data.pairs import BleuWords
+from danlu.data.values import IDEOGRAPHS
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEUScore
@@ -21,8 +22,7 @@ BETA = 2  # chrF holds recall for so many times as important as precision
 BLEU = slice(0, 2 + 2 * WORDS)
 CHRF = slice(BLEU.stop, BLEU.stop + 3 * CHARACTERS)
 ROUGE = slice(CHRF.stop, CHRF.stop + 3)
-_SEPARATE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # characters that are words to ROUGE
-_WORD = re.compile(rf"[{_SEPARATE}]|[^\W_{_SEPARATE}]+")
+_WORD = re.compile(rf"[{IDEOGRAPHS}]|[^\W_{IDEOGRAPHS}]+")  # to ROUGE each ideograph is one
 
 
 def figures(answers: Sequence[str], references: Sequence[Sequence[str]], words: BleuWords) -> np.ndarray:

@@ -21,43 +21,42 @@ from danlu.data.codec import Codec
 from danlu.data.examples import ROW, Examples
 from danlu.data.passages import Passages
 from danlu.data.question_rows import ANSWERS, CONTEXT, QUESTION
-from danlu.data.tally import Tally
 from danlu.data.text import texts_of
+from danlu.data.values import IDEOGRAPHS
+from danlu.evaluation.asking import Answers, Asking
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.mistakes import SHOWN
 from danlu.evaluation.outcome import Outcome
 from danlu.evaluation.preview import previews
-from danlu.events import Progress
 from danlu.tasks.question_answering import Spans, best_spans
 from danlu.words import Note
 
 AROUND = 120  # characters of the context on either side that a mistake shows
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_IDEOGRAPHS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_UNIT = re.compile(rf"[{_IDEOGRAPHS}]|[^\W{_IDEOGRAPHS}]+")
+_UNIT = re.compile(rf"[{IDEOGRAPHS}]|[^\W{IDEOGRAPHS}]+")
 _SENTENCE = re.compile(r"[^。！？!?.\n]*(?:[.](?!\s|$)[^。！？!?.\n]*)*[。！？!?.\n]?")
 
 Scores = tuple[float, float]  # exact match, F1
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Answers):
     """What a model answers to the questions of some rows."""
 
-    codec: Codec
-    module: nn.Module
-    examples: Examples
-    tally: Tally | None = None
-    with_targets: bool = False
-    progress: Progress | None = None
+    asking: Asking
 
     @property
     def reading(self) -> Passages:
         """How they are read."""
-        assert isinstance(self.codec.reading, Passages)
-        return self.codec.reading
+        assert isinstance(self.asking.codec.reading, Passages)
+        return self.asking.codec.reading
+
+    @property
+    def examples(self) -> Examples:
+        """The questions and their contexts."""
+        return self.asking.examples
 
     @cached_property
     def contexts(self) -> list[str]:
@@ -72,11 +71,11 @@ class Asked:
     @cached_property
     def spans(self) -> Spans:
         """The best answer of each row, over all windows of its context."""
-        windows = self.codec.encode(self.examples, self.with_targets, tally=self.tally)
+        windows = self.asking.codec.encode(self.examples, self.asking.with_targets, tally=self.asking.tally)
         positions = self.examples.frame[ROW].to_numpy()
         order = positions.argsort()
         row = order[np.searchsorted(positions[order], windows.rows.numpy())]
-        found = best_spans(self.module, windows, self.reading.max_answer, self.progress)
+        found = best_spans(self.asking.module, windows, self.reading.max_answer, self.asking.progress)
         best = np.lexsort((-found.margin, row))
         best = best[np.searchsorted(row[best], np.arange(len(self.examples)))]
         return Spans(*(values[best] for values in vars(found).values()))
@@ -118,9 +117,16 @@ class Asked:
     def outcome(self) -> Outcome:
         """The answers as an outcome, one row per question."""
         truth = np.array([bool(right) for right in self.references], np.float64)
-        places = [self.examples.origin.place(int(row)) for row in self.examples.frame[ROW]]
         shown = self.examples.frame.select(QUESTION, CONTEXT)
-        return Outcome(ANSWERS, "answers", (), truth, self.scored(self.texts), places, shown)
+        return Outcome(
+            ANSWERS,
+            "answers",
+            (),
+            truth,
+            self.scored(self.texts),
+            self.examples.origin.places(self.examples.frame[ROW]),
+            shown,
+        )
 
     def scored(self, answers: Sequence[str]) -> np.ndarray:
         """(N, 2): exact match and F1 of these answers."""
@@ -139,10 +145,6 @@ class Asked:
             _likest(question, divided[context]) for question, context in zip(questions, self.contexts, strict=True)
         ]
         yield Baseline(Note("qa.likest_sentence"), self.scored(likest), rows, rows)
-
-    def samples(self, seed: int) -> list[dict[str, str]]:
-        """None: an answer stands in its context."""
-        return []
 
     def _mistakes(self) -> list[dict[str, Any]]:
         """Wrong answers, the surest first of those with least in common: {place, truth, answer, claimed, inputs}."""
@@ -165,30 +167,19 @@ class Asked:
         }
 
 
-def answered(
-    codec: Codec,
-    module: nn.Module,
-    examples: Examples,
-    tally: Tally | None = None,
-    with_targets: bool = False,
-    progress: Progress | None = None,
-) -> Asked:
-    """The answers of a model to the questions of these rows."""
-    return Asked(codec, module, examples, tally, with_targets, progress)
-
-
 def thresholded(codec: Codec, module: nn.Module, validation: Examples) -> Codec:
     """The codec, answers being given where that makes the F1 of the validation rows highest.
 
     As it is where the training rows all had an answer, or there are no validation rows.
     """
-    asked = Asked(codec, module, validation)
-    if asked.reading.threshold is None or not len(validation):
+    reading = codec.reading
+    assert isinstance(reading, Passages)
+    if reading.threshold is None or not len(validation):
         return codec
-    always = replace(asked, codec=replace(codec, reading=replace(asked.reading, threshold=None)))
+    always = Asked(Asking(replace(codec, reading=replace(reading, threshold=None)), module, validation))
     gain = always.scored(always.texts)[:, 1] - always.scored([""] * len(validation))[:, 1]
     threshold = best_threshold(always.spans.margin, gain)
-    return replace(codec, reading=replace(asked.reading, threshold=threshold))
+    return replace(codec, reading=replace(reading, threshold=threshold))
 
 
 def best_threshold(margin: np.ndarray, gain: np.ndarray) -> float:

@@ -17,9 +17,9 @@ from danlu.data.examples import ROW, Examples
 from danlu.data.loader import evaluation_batches
 from danlu.data.pairs import Pairs, references
 from danlu.data.store import Ragged, Store
-from danlu.data.tally import Tally
 from danlu.data.text import texts_of
 from danlu.evaluation import overlap
+from danlu.evaluation.asking import Answers, Asking
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
 from danlu.evaluation.lexicon import lexicon
@@ -40,25 +40,40 @@ _SENTENCE = re.compile(r".*?(?:[.!?](?=\s|$)|[。！？])", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a model writes of some texts, as `danlu.evaluation.answers` has it."""
+class Written(Answers):
+    """What a model writes of some texts; where their truth is wanted too, of MOST of them, evenly taken."""
 
-    codec: Codec
-    module: nn.Module
-    examples: Examples
-    store: Store
-    progress: Progress | None = None  # of the search
+    asking: Asking
+
+    @property
+    def codec(self) -> Codec:
+        """How the rows are read."""
+        return self.asking.codec
 
     @property
     def pairs(self) -> Pairs:
-        """How the texts are read."""
+        """How their texts are."""
         assert isinstance(self.codec.reading, Pairs)
         return self.codec.reading
 
     @cached_property
+    def examples(self) -> Examples:
+        """The rows; those that are left out are counted."""
+        every = self.asking.examples
+        if not self.asking.with_targets or len(every) <= MOST:
+            return every
+        self.asking.tally.add("pairs.some", next(iter(self.codec.targets)), len(every) - MOST, "")
+        return every.take(np.linspace(0, len(every) - 1, MOST).astype(np.int64))
+
+    @cached_property
+    def store(self) -> Store:
+        """Their tokens."""
+        return self.codec.encode(self.examples, self.asking.with_targets, tally=self.asking.tally)
+
+    @cached_property
     def texts(self) -> list[str]:
         """What the model writes."""
-        return written(self.module, self.pairs, self.store, self.progress)
+        return written(self.asking.module, self.pairs, self.store, self.asking.progress)
 
     @cached_property
     def sources(self) -> list[str]:
@@ -76,7 +91,7 @@ class Written:
 
     def evidence(self) -> Evidence:
         """The texts beside their references, as figures that add up, and the worst of them."""
-        nats, right = told(self.module, self.store, self.pairs.size)
+        nats, right = told(self.asking.module, self.store, self.pairs.size)
         per_row = np.stack([self._summed(nats.double().numpy()), self._summed(right.numpy())], axis=1)
         figures = self._figures(self.texts)
         target = self.codec.targets[self.pairs.target]
@@ -87,7 +102,7 @@ class Written:
             classes=(),
             truth=self._summed(np.ones(len(nats)))[:, None],
             prediction=np.concatenate([figures, per_row], axis=1),
-            places=[self.examples.origin.place(int(row)) for row in self.examples.frame[ROW]],
+            places=self.examples.origin.places(self.examples.frame[ROW]),
             frame=self.examples.frame.select(list(self.codec.inputs)),
         )
         quality = overlap.chrf(figures[:, overlap.CHRF]) if target.kind == "translation" else figures[:, -1]
@@ -104,10 +119,6 @@ class Written:
         began = time.monotonic()
         prediction = self._prediction(self._word_by_word(train))
         yield Baseline(Note("evaluate.word_by_word"), prediction, rows, rows, time.monotonic() - began)
-
-    def samples(self, seed: int) -> list[dict[str, str]]:
-        """None: what is written stands beside its source."""
-        return []
 
     def _word_by_word(self, train: Examples) -> list[str]:
         """Each token of the sources as the one that goes with it most in the training rows."""
@@ -143,24 +154,6 @@ class Written:
             for row in np.argsort(quality, kind="stable")[:SHOWN].tolist()
             if quality[row] < perfect
         ]
-
-
-def answered(
-    codec: Codec,
-    module: nn.Module,
-    examples: Examples,
-    tally: Tally | None = None,
-    with_targets: bool = False,
-    progress: Progress | None = None,
-) -> Written:
-    """What the model writes; `with_targets` of at most MOST rows, evenly taken, those left out counted in `tally`."""
-    codec.require(examples, with_targets)
-    if with_targets and len(examples) > MOST:
-        kept = np.linspace(0, len(examples) - 1, MOST).astype(np.int64)
-        if tally is not None:
-            tally.add("pairs.some", next(iter(codec.targets)), len(examples) - MOST, "")
-        examples = examples.take(kept)
-    return Written(codec, module, examples, codec.encode(examples, with_targets, tally=tally), progress)
 
 
 def written(module: nn.Module, pairs: Pairs, store: Store, progress: Progress | None = None) -> list[str]:

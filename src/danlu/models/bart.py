@@ -3,7 +3,6 @@
 from pydantic import Field
 
 from danlu.models import encoder_decoder
-from danlu.models.family import Family
 from danlu.models.hub.layout import Layout
 
 
@@ -29,13 +28,4 @@ LAYOUT = Layout(
     read=encoder_decoder.read,
     write=encoder_decoder.write,
 )
-FAMILY = Family(
-    name="bart",
-    summary="models.bart",
-    config=Config,
-    reads={"pairs": ("tokens", "answer")},
-    build=encoder_decoder.build,
-    fields=encoder_decoder.fields,
-    training=encoder_decoder.training,
-    layout=LAYOUT,
-)
+FAMILY = encoder_decoder.family("bart", Config, LAYOUT)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from danlu.data.store import Shapes
 from danlu.errors import DanluError
 from danlu.models import transformer
-from danlu.models.family import epochs_for, power_of_two
-from danlu.models.hub.layout import Rule, key_value, query_key_value
+from danlu.models.family import Family, epochs_for, power_of_two
+from danlu.models.hub.layout import Layout, Rule, key_value, query_key_value
 from danlu.models.transformer import Cache, Encoded, Trunk
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training pairs → size of the model
@@ -115,6 +115,20 @@ def training(shapes: Shapes, rows: int) -> dict[str, Any]:
         "keep": "best",
         "precision": "bfloat16",
     }
+
+
+def family(name: str, config: type[Config], layout: Layout) -> Family:
+    """The family of that name; its settings and its layout are all that is its own."""
+    return Family(
+        name=name,
+        summary=f"models.{name}",
+        config=config,
+        reads={"pairs": ("tokens", "answer")},
+        build=build,
+        fields=fields,
+        training=training,
+        layout=layout,
+    )
 
 
 # Of the layouts of these families:

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from danlu.data.store import Shapes
 from danlu.models import encoder_decoder
-from danlu.models.family import Family
 from danlu.models.hub.layout import Layout
 from danlu.models.transformer import MlpActivation
 
@@ -40,13 +39,4 @@ LAYOUT = Layout(
     read=encoder_decoder.read,
     write=_written,
 )
-FAMILY = Family(
-    name="marian",
-    summary="models.marian",
-    config=Config,
-    reads={"pairs": ("tokens", "answer")},
-    build=encoder_decoder.build,
-    fields=encoder_decoder.fields,
-    training=encoder_decoder.training,
-    layout=LAYOUT,
-)
+FAMILY = encoder_decoder.family("marian", Config, LAYOUT)

@@ -7,7 +7,6 @@ from pydantic import Field
 from torch import Tensor
 
 from danlu.models import encoder_decoder
-from danlu.models.family import Family
 from danlu.models.hub.layout import Layout, Rule
 from danlu.models.transformer import sinusoids
 
@@ -54,13 +53,4 @@ LAYOUT = Layout(
     read=encoder_decoder.read,
     write=encoder_decoder.write,
 )
-FAMILY = Family(
-    name="pegasus",
-    summary="models.pegasus",
-    config=Config,
-    reads={"pairs": ("tokens", "answer")},
-    build=encoder_decoder.build,
-    fields=encoder_decoder.fields,
-    training=encoder_decoder.training,
-    layout=LAYOUT,
-)
+FAMILY = encoder_decoder.family("pegasus", Config, LAYOUT)

@@ -196,9 +196,9 @@ class CrossAttention(nn.Module):
         keys, values = parts.split((self.heads, self.heads), dim=1)
         return keys, values
 
-    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], view: View) -> Tensor:
         q = self.q(x).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
-        return self.out(attended(q, *keys_values, View(mask), self.dropout if self.training else 0.0))
+        return self.out(attended(q, *keys_values, view, self.dropout if self.training else 0.0))
 
 
 class FeedForward(nn.Module):
@@ -239,7 +239,7 @@ class Block(nn.Module):
         x = self._summed(x, y, self.attention_norm)
         if self.cross is not None and self.cross_norm is not None:
             assert encoded is not None
-            y = self.cross(self.cross_norm(x) if self.before else x, encoded.keys_values[layer], encoded.mask)
+            y = self.cross(self.cross_norm(x) if self.before else x, encoded.keys_values[layer], encoded.view)
             x = self._summed(x, y, self.cross_norm)
         y = self.mlp(self.mlp_norm(x) if self.before else x)
         return self._summed(x, y, self.mlp_norm)
@@ -251,15 +251,15 @@ class Block(nn.Module):
 
 @dataclass
 class Encoded:
-    """An encoder's outputs as the layers of a decoder look at them: keys and values per layer, (B, 1, 1, S) mask."""
+    """An encoder's outputs as the layers of a decoder look at them: keys and values per layer, and what is seen."""
 
     keys_values: Sequence[tuple[Tensor, Tensor]]
-    mask: Tensor | None
+    view: View
 
     def select(self, rows: Tensor) -> "Encoded":
         """These rows, in this order."""
-        mask = None if self.mask is None else self.mask.index_select(0, rows)
-        return Encoded([(k.index_select(0, rows), v.index_select(0, rows)) for k, v in self.keys_values], mask)
+        mask = None if self.view.mask is None else self.view.mask.index_select(0, rows)
+        return Encoded([(k.index_select(0, rows), v.index_select(0, rows)) for k, v in self.keys_values], View(mask))
 
 
 class Layers(nn.Module):
@@ -283,7 +283,7 @@ class Layers(nn.Module):
         """An encoder's outputs (B, S, W) made ready for the layers of this decoder; mask: (B, S) bool."""
         crosses = [module for module in self.modules() if isinstance(module, CrossAttention)]
         pairs = [cross.keys_values(encoded) for cross in crosses]
-        return Encoded(pairs, None if mask is None else mask[:, None, None, :])
+        return Encoded(pairs, View(None if mask is None else mask[:, None, None, :]))
 
 
 class TokenEmbedding(nn.Module):

@@ -183,13 +183,18 @@ def _weights(folder: Path) -> list[Path]:
     raise DanluError("hub.no_weights", folder=str(folder))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Any:
+    """What a JSON file of a checkpoint holds; DanluError where it is not there or not readable."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DanluError("hub.no_file", path=str(path)) from None
     except ValueError:
         raise DanluError("hub.not_json", path=str(path)) from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found = read_json(path)
     if not isinstance(found, dict):
         raise DanluError("hub.not_json", path=str(path))
     return found

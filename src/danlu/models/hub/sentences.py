@@ -1,11 +1,11 @@
 """What sentence-transformers' own files say of a checkpoint: how a text's vectors become one. Knows no model."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from danlu.errors import DanluError
+from danlu.models.hub.files import read_json
 
 Pooling = Literal["mean", "cls", "last"]
 MODULES = "modules.json"
@@ -34,11 +34,13 @@ def sentences_of(folder: Path) -> Sentences | None:
     """
     if not (folder / MODULES).is_file():
         return None
-    modules = {str(module["type"]).rpartition(".")[2]: folder / module["path"] for module in _read(folder / MODULES)}
+    modules = {
+        str(module["type"]).rpartition(".")[2]: folder / module["path"] for module in read_json(folder / MODULES)
+    }
     if unknown := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
         raise DanluError("embed.unknown_module", folder=str(folder), module=", ".join(sorted(unknown)))
     transformer = modules.get("Transformer", folder)
-    said: dict[str, Any] = next((_read(path) for path in sorted(transformer.glob("sentence_*_config.json"))), {})
+    said: dict[str, Any] = next((read_json(path) for path in sorted(transformer.glob("sentence_*_config.json"))), {})
     return Sentences(
         transformer,
         pooling=_pooling(modules["Pooling"]) if "Pooling" in modules else "mean",
@@ -49,17 +51,8 @@ def sentences_of(folder: Path) -> Sentences | None:
 
 
 def _pooling(folder: Path) -> Pooling:
-    said = _read(folder / "config.json")
+    said = read_json(folder / "config.json")
     asked = [key for key, value in said.items() if key.startswith("pooling_mode_") and value]
     if len(asked) != 1 or asked[0] not in POOLINGS:
         raise DanluError("embed.unknown_pooling", file=str(folder / "config.json"), found=", ".join(asked) or "–")
     return POOLINGS[asked[0]]
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DanluError("hub.no_file", path=str(path)) from None
-    except ValueError:
-        raise DanluError("hub.not_json", path=str(path)) from None
