@@ -4,8 +4,10 @@ import itertools
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from danlu.models import transformer
+from danlu.models.products import by_products
 from danlu.models.transformer import Config, Trunk
 
 ROWS, TOKENS, WIDTH = 3, 30, 64
@@ -55,8 +57,31 @@ def test_a_row_of_which_nothing_is_seen_gives_numbers(monkeypatch):
 
 def test_dropout_of_attention_leaves_the_mean():
     torch.manual_seed(0)
-    q, k = (torch.randn(1, 2, 8, 16, dtype=torch.bfloat16) for _ in range(2))
-    v = torch.ones(1, 2, 8, 16, dtype=torch.bfloat16)
-    kept = torch.stack([transformer.by_products(q, k, v, transformer.View(), 0.3).float() for _ in range(400)])
+    q, k = (torch.randn(2, 8, 16, dtype=torch.bfloat16) for _ in range(2))
+    v, added = torch.ones(2, 8, 16, dtype=torch.bfloat16), torch.zeros(1, 1, 8, dtype=torch.bfloat16)
+    kept = torch.stack([by_products(q, k, v, added, False, 0.3).float() for _ in range(400)])
     assert kept.std(0).min() > 0.05
     assert (kept.mean(0) - 1).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_gradients_of_products_are_those_of_the_formula(ordered, dropout):
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 130, 8, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    hidden = torch.ones(130, 130, dtype=torch.bool).triu(1) if ordered else torch.zeros(130, 130, dtype=torch.bool)
+    added = torch.zeros(1, 130, 130, dtype=torch.float64).masked_fill(hidden, -1e30)
+    torch.manual_seed(1)
+    ours = by_products(q, k, v, added, ordered, dropout)
+    shares = (q @ k.transpose(1, 2) / 8**0.5 + added).softmax(-1)
+    torch.manual_seed(1)
+    if dropout and ordered:  # drawn for each part of the rows, as they are multiplied
+        parts = [F.dropout(torch.ones(2, end - first, end), dropout) for first, end in ((0, 64), (64, 128), (128, 130))]
+        shares = shares * torch.cat([F.pad(part, (0, 130 - part.shape[-1])) for part in parts], 1)
+    elif dropout:
+        shares = shares * F.dropout(torch.ones(2, 130, 130), dropout)
+    theirs = shares @ v
+    weight = torch.randn_like(theirs)
+    torch.testing.assert_close(ours, theirs)
+    for a, b in zip(*(torch.autograd.grad((each * weight).sum(), (q, k, v)) for each in (ours, theirs)), strict=True):
+        torch.testing.assert_close(a, b)

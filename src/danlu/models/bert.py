@@ -19,6 +19,7 @@ from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads
 from danlu.models.hub.layout import Layout, Rule, query_key_value
 from danlu.models.inputs import Concat, table_parts
+from danlu.models.scoring import scored
 from danlu.models.transformer import MLP_ACTIVATIONS, Trunk, norm_of
 
 
@@ -104,7 +105,7 @@ class Reader(nn.Module):
 
 
 class MaskedLM(nn.Module):
-    """Inputs → {"logits": (B, T, tokens)}: scores of the token at each position; the token vectors are its matrix.
+    """Inputs → {"logits": (B, T, tokens)}, as of `scored`: of the token at each position, by the token vectors.
 
     Of inputs that say which positions are `told`, (n, tokens): theirs alone, which costs a fraction. With
     `next_sentence` also {"next": (B, 2)}: whether the second text follows the first, from the first token's vector.
@@ -131,7 +132,7 @@ class MaskedLM(nn.Module):
         outputs = {"next": self.next(torch.tanh(self.pool(x[:, 0])))} if self.next_sentence else {}
         x = x[inputs["told"]] if "told" in inputs else x
         x = self.norm(self.activation(self.dense(x)))
-        return outputs | {"logits": F.linear(x, self.trunk.embedding.tokens.weight, self.bias)}
+        return outputs | scored(self, x, self.trunk.embedding.tokens.weight, self.bias)
 
 
 def hidden_states(trunk: Trunk, inputs: dict[str, Tensor]) -> Tensor:

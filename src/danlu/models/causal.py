@@ -12,6 +12,7 @@ from danlu.models import transformer
 from danlu.models.family import epochs_for, power_of_two
 from danlu.models.heads import split_heads
 from danlu.models.hub.layout import Rule
+from danlu.models.scoring import scored
 from danlu.models.transformer import Cache, Trunk
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training tokens → size of the model
@@ -46,7 +47,7 @@ class Config(transformer.Config):
 
 
 class CausalLM(nn.Module):
-    """Inputs → {"logits": (B, T, tokens)}: scores of the token that follows each position."""
+    """Inputs → {"logits": (B, T, tokens)}, as of `scored`: scores of the token that follows each position."""
 
     def __init__(self, config: Config, tokens: int) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class CausalLM(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         # what pads a row's end needs no mask: no real position sees it, and it has no target
-        return {"logits": self.scores(self.trunk(inputs["tokens"], documents=inputs.get("documents")))}
+        return scored(self, self.trunk(inputs["tokens"], documents=inputs.get("documents")), self.matrix)
 
     def next_scores(self, tokens: Tensor, start: Tensor | None, cache: Cache) -> Tensor:
         """tokens (B, T) behind those of `cache` → (B, tokens), scores of what follows; rows begin at `start` (B,)."""
@@ -71,7 +72,12 @@ class CausalLM(nn.Module):
 
     def scores(self, x: Tensor) -> Tensor:
         """(..., W) → (..., tokens)."""
-        return F.linear(x, self.trunk.embedding.tokens.weight if self.config.tied else self.head.weight)
+        return F.linear(x, self.matrix)
+
+    @property
+    def matrix(self) -> Tensor:
+        """(tokens, W): by which the scores are worked out."""
+        return self.trunk.embedding.tokens.weight if self.config.tied else self.head.weight
 
 
 class CausalClassifier(nn.Module):

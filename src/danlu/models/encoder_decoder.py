@@ -16,6 +16,7 @@ from danlu.errors import DanluError
 from danlu.models import transformer
 from danlu.models.family import Family, epochs_for, power_of_two
 from danlu.models.hub.layout import Layout, Rule, key_value, query_key_value
+from danlu.models.scoring import scored
 from danlu.models.transformer import Cache, Encoded, Trunk
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training pairs → size of the model
@@ -43,7 +44,7 @@ class Config(transformer.Config):
 
 
 class EncoderDecoder(nn.Module):
-    """Inputs → {"logits": (B, U, tokens)}: scores of the token that follows each position of the answer."""
+    """Inputs → {"logits": (B, U, tokens)}, as of `scored`: scores of what follows each position of the answer."""
 
     def __init__(self, config: Config, tokens: int) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class EncoderDecoder(nn.Module):
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         # what pads an answer's end needs no mask: no real position sees it, and it has no target
         encoded = self.encode(inputs["tokens"], inputs["tokens_length"])
-        return {"logits": self.scores(self._decoded(inputs["answer"], encoded))}
+        return scored(self, self._decoded(inputs["answer"], encoded), self.encoder.embedding.tokens.weight, self.bias)
 
     def encode(self, tokens: Tensor, length: Tensor) -> Encoded:
         """tokens (B, S), of which the first `length` (B,) are real → what the decoder sees of them; never padding."""

@@ -15,6 +15,7 @@ from danlu.data.masking import fit_masking
 from danlu.data.store import Batch, Modality, Store
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.events import Progress
+from danlu.models.scoring import token_nats
 from danlu.recipe import TrainConfig
 from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
@@ -142,4 +143,4 @@ def _wanted(batch: Batch) -> Tensor:
 
 
 def _nats(outputs: Mapping[str, Tensor], batch: Batch, smoothing: float) -> Tensor:
-    return F.cross_entropy(outputs["logits"], _wanted(batch), reduction="sum", label_smoothing=smoothing)
+    return token_nats(outputs, _wanted(batch), smoothing, UNKNOWN_CLASS)

@@ -15,6 +15,7 @@ from danlu.data.loader import evaluation_batches
 from danlu.data.store import Batch, Modality, Ragged, Store
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.events import Progress
+from danlu.models.scoring import token_nats
 from danlu.recipe import TrainConfig
 from danlu.tasks.task import Given, SumCount, cross_entropy_only
 
@@ -52,7 +53,7 @@ class TextGeneration:
 
 @dataclass(frozen=True)
 class NextTokens:
-    """Cross-entropy of "logits" (B, T, tokens) against the target "tokens" (B, T); UNKNOWN_CLASS has no loss."""
+    """Cross-entropy of the scores (B, T, tokens) against the target "tokens" (B, T); UNKNOWN_CLASS has no loss."""
 
     label_smoothing: float = 0.0
 
@@ -95,5 +96,4 @@ def told(module: nn.Module, windows: Store, tokens: int, progress: Progress | No
 
 
 def _nats(outputs: Mapping[str, Tensor], batch: Batch, smoothing: float) -> Tensor:
-    logits, wanted = outputs["logits"].flatten(0, 1), batch.targets["tokens"].flatten()
-    return F.cross_entropy(logits, wanted, ignore_index=UNKNOWN_CLASS, reduction="sum", label_smoothing=smoothing)
+    return token_nats(outputs, batch.targets["tokens"], smoothing, UNKNOWN_CLASS)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.data.store import Batch
+from danlu.models.scoring import VECTORS
 from danlu.tasks.task import Objective
 from danlu.training.operations import Listed, UnlistedError, listed
 from danlu.training.plan import Plan
@@ -22,12 +23,12 @@ Key = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def outputs_of(model: nn.Module, batch: Batch, plan: Plan) -> dict[str, Tensor]:
-    """The model's outputs in float32, computed in the plan's precision."""
+    """The model's outputs in float32, computed in the plan's precision; vectors to be scored stay in it."""
     if plan.precision == "float32":
         return model(batch.inputs)
     with torch.autocast(plan.device.split(":")[0], torch.bfloat16):
         outputs = model(batch.inputs)
-    return {name: value.float() for name, value in outputs.items()}
+    return {name: value if name == VECTORS else value.float() for name, value in outputs.items()}
 
 
 class Gradients:

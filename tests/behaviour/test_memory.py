@@ -1,0 +1,44 @@
+"""Memory that a run keeps for its next step, and gives back at its end."""
+
+import subprocess
+import sys
+
+import pytest
+
+from danlu.training import memory
+
+# Pages that the system had to clear while blocks of 12 MB were asked for and written; then what the process holds.
+PROGRAM = """
+import resource, torch
+from danlu.training.memory import kept_memory
+
+def faults(times):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        blocks = [torch.ones(3_000_000) for _ in range(4)]
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1])
+
+torch.set_num_threads(1)
+with kept_memory():
+    faults(3)
+    kept, inside = faults(20), held()
+print(kept, faults(20), inside, held())
+"""
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="the settings are glibc's")
+def test_a_block_is_cleared_once_and_given_back_at_the_end():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    kept, before_and_after, inside, outside = map(int, done.stdout.split())
+    assert kept * 20 < before_and_after
+    assert inside - outside > 4 * 3_000_000 * 4 / 4096 * 0.8
+
+
+def test_elsewhere_nothing_is_done(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with memory.kept_memory():
+        assert memory._glibc() is None
