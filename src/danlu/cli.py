@@ -369,12 +369,15 @@ def models(
         _print(catalogue.family_lines(family) if family else catalogue.catalogue_lines())
 
 
-@_command("doctor", "danlu doctor")
-def doctor() -> None:
+@_command("doctor", "danlu doctor\ndanlu doctor --measure")
+def doctor(
+    measure: Annotated[bool, typer.Option("--measure", help=say("cli.doctor.measure"))] = False,
+    language: Language = None,
+) -> None:
     """Tell what this machine has, and what is missing."""
     from danlu.doctor import advice, facts
 
-    _print(definitions((str(fact.name), str(fact.value)) for fact in facts()))
+    _print(definitions((str(fact.name), str(fact.value)) for fact in facts(measure)))
     found = [str(note) for note in advice()]
     _print(["", *(found or [say("doctor.well")])])
 

@@ -1,4 +1,4 @@
-"""Doctor: what this machine has, what is missing, and what to do about it. Changes nothing."""
+"""Doctor: what this machine has, what is missing, and what to do about it. Changes nothing; speeds are kept."""
 
 import os
 import platform
@@ -6,20 +6,22 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
 from danlu.training.machine import memory_bytes, processor
+from danlu.training.measure import known_speeds
 from danlu.training.plan import cores
+from danlu.training.speeds import strengths, told
 from danlu.words import Note, language
 
 SHOWN = ("torch", "numpy", "polars", "pydantic", "scikit-learn", "tokenizers", "safetensors")
-MATRIX_SIZE = 768
+NVIDIA = "0x10de"  # among the makers of PCI devices
 LITTLE_DISK = 2e9  # bytes; a run with its checkpoints wants about so much room
 LITTLE_MEMORY = 2e9
 
@@ -32,8 +34,8 @@ class Fact:
     value: Note | str
 
 
-def facts() -> Iterator[Fact]:
-    """What there is: versions, processor, memory, disk, accelerators, speed, language."""
+def facts(measure: bool = False) -> Iterator[Fact]:
+    """What there is: versions, processor, memory, disk, accelerators, speed (measured anew if `measure`), language."""
     system = f"{_version('danlu')} · Python {platform.python_version()} · {platform.platform()}"
     yield Fact(Note("doctor.danlu"), system)
     yield Fact(Note("doctor.packages"), ", ".join(f"{name} {_version(name)}" for name in SHOWN))
@@ -42,7 +44,7 @@ def facts() -> Iterator[Fact]:
     yield Fact(Note("doctor.memory"), _gigabytes(memory_bytes()))
     yield Fact(Note("doctor.disk"), Note("doctor.disk_free", free=_gigabytes(_disk_free()), folder=str(Path.cwd())))
     yield Fact(Note("doctor.accelerators"), ", ".join(_accelerators()) or Note("doctor.none"))
-    yield Fact(Note("doctor.speed"), _speed())
+    yield Fact(Note("doctor.speed"), _speed(measure))
     yield Fact(Note("doctor.language"), f"{language()} · {sys.stdout.encoding}")
 
 
@@ -60,7 +62,7 @@ def advice() -> Iterator[Note]:
         yield Note("doctor.encoding", encoding=sys.stdout.encoding)
     if language() == "zh" and _lacks_chinese_font():
         yield Note("doctor.no_font")
-    if torch.version.cuda and not torch.cuda.is_available():
+    if torch.version.cuda and not torch.cuda.is_available() and _nvidia_card():
         yield Note("doctor.no_driver", cuda=torch.version.cuda)
 
 
@@ -97,22 +99,30 @@ def _accelerators() -> list[str]:
     return [*found, "mps"] if torch.backends.mps.is_available() else found
 
 
-def _speed() -> Note:
-    """float32 and bfloat16 side by side: a processor without bfloat16 units shows it here."""
-    full, half = _gigaflops(torch.float32), _gigaflops(torch.bfloat16)
-    verdict = Note("doctor.bf16_faster" if half > 1.2 * full else "doctor.bf16_slower")
-    return Note("doctor.flops", float32=round(full), bfloat16=round(half), verdict=verdict)
+def _speed(again: bool) -> Note:
+    """float32 and bfloat16 side by side, as runs take them into account."""
+    speeds = known_speeds(again)
+    half = strengths(speeds).half
+    return Note(
+        "doctor.speeds",
+        speeds=told(speeds),
+        verdict=Note("doctor.bf16_faster" if half else "doctor.bf16_slower"),
+        when=datetime.fromtimestamp(speeds.measured_at).isoformat(" ", "minutes"),
+        how=Note("doctor.measured_busy" if speeds.busy else "doctor.measured_quiet"),
+    )
 
 
-def _gigaflops(dtype: torch.dtype) -> float:
-    """Billions of operations per second of a square matrix product; the best of five."""
-    matrix = torch.ones(MATRIX_SIZE, MATRIX_SIZE, dtype=dtype)
-    best_s = float("inf")
-    for _ in range(5):
-        begun = time.perf_counter()
-        torch.mm(matrix, matrix)
-        best_s = min(best_s, time.perf_counter() - begun)
-    return 2 * MATRIX_SIZE**3 / best_s / 1e9
+def _nvidia_card() -> bool:
+    """Whether the system shows a graphics card of NVIDIA, with or without its driver."""
+    if Path("/proc/driver/nvidia").exists() or any(Path("/dev").glob("nvidia[0-9]*")):
+        return True
+    vendors = Path("/sys/bus/pci/devices").glob("*/vendor")
+    return any(vendor.read_text().strip() == NVIDIA and _shows_images(vendor.parent) for vendor in vendors)
+
+
+def _shows_images(device: Path) -> bool:
+    """Whether a PCI device is of the class of displays: 0x03...."""
+    return (device / "class").read_text().startswith("0x03")
 
 
 def _lacks_chinese_font() -> bool:

@@ -64,7 +64,7 @@ def gradients_of(family: str, fields: dict, shapes: Shapes, **asked) -> Gradient
         "metrics": ("loss", "accuracy"),
         "device": "cpu",
     }
-    plan, _ = plan_of(config, {}, seed=0, batches_of=lambda size, tokens: 10, native_bfloat16=True, **settings)
+    plan, _ = plan_of(config, {}, seed=0, batches_of=lambda size, tokens: 10, **settings)
     torch.manual_seed(0)
     return Gradients(models.build(family, fields, shapes)[0].train(), objective, plan)
 

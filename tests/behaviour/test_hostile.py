@@ -14,7 +14,8 @@ import danlu
 from danlu.errors import DanluError
 from danlu.output import write_file
 from danlu.run import Run
-from danlu.training.plan import STEP_FLOPS_PER_THREAD, threads_for
+from danlu.training.plan import threads_for
+from danlu.training.speeds import Strengths
 
 QUICK = {"quiet": True, "train__steps": 3, "evaluate__bootstrap": 0, "evaluate__baseline": False}
 
@@ -79,7 +80,8 @@ def test_numbers_beside_classes_as_targets_are_checked_each_as_what_it_is(tmp_pa
 
 def test_threads_stay_within_what_the_environment_allows(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert threads_for(1000 * STEP_FLOPS_PER_THREAD) == 1
+    here = Strengths(half=None, float32_by="torch", threads=8, flops_per_thread=1e8)
+    assert threads_for(1e12, here) == 1
 
 
 @pytest.mark.parametrize(

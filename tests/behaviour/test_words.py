@@ -103,9 +103,9 @@ def test_error_speaks_the_users_language(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_note_written_in_one_language_is_read_in_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANLU_LANG", "en")
     inner = Note("doctor.bf16_slower")
-    written = Note("doctor.flops", float32=10, bfloat16=5, verdict=inner).to_json()
+    written = Note("doctor.speeds", speeds=10, verdict=inner, when="today", how="").to_json()
     monkeypatch.setenv("DANLU_LANG", "zh")
-    assert str(Note.from_json(written)) == say("doctor.flops", float32=10, bfloat16=5, verdict=str(inner))
+    assert str(Note.from_json(written)) == say("doctor.speeds", speeds=10, verdict=str(inner), when="today", how="")
 
 
 def test_every_key_of_a_recipe_has_its_meaning_in_both_languages() -> None:

@@ -44,7 +44,7 @@ def fold_materials(recipe: Recipe, material: Material, count: int) -> Iterator[M
 def fold_predictor(recipe: Recipe, part: Material) -> Predictor:
     """A model of one fold's train rows, without a run folder."""
     prepared = prepared_for(recipe, part, time.monotonic(), lambda note, done, total: None)
-    with set_for(prepared.plan.threads):
+    with set_for(prepared.plan):
         for _ in fit(training_of(prepared, prepared.plan, checkpoints=None)):
             pass
         return calibrated_predictor(recipe, part, prepared)

@@ -25,7 +25,8 @@ from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
 from danlu.tasks.task import Given
 from danlu.training.loop import Augment
-from danlu.training.machine import device_of, native_bfloat16, step_flops_per_row
+from danlu.training.machine import device_of, step_flops_per_row
+from danlu.training.measure import strengths_on
 from danlu.training.plan import Plan, plan_of
 from danlu.words import Note
 
@@ -143,7 +144,7 @@ def _plan(
         metrics=material.task.metrics(codec.targets),
         device=device,
         seed=recipe.seed,
-        native_bfloat16=native_bfloat16(device),
+        strengths=lambda: strengths_on(device),
     )
 
 

@@ -81,7 +81,7 @@ def _into(run: Run, material: Material, prepared: Prepared, began: float) -> Gen
     """Train and evaluate, filling the run folder."""
     plan = _settled(run, material, prepared)
     timing = {"prepare": time.monotonic() - began}
-    with set_for(plan.threads):
+    with set_for(plan):
         yield from _fitted(run, prepared, plan)
         timing["train"] = time.monotonic() - began - timing["prepare"]
         predictor = calibrated_predictor(run.recipe, material, prepared)

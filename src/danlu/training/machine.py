@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from torch import nn
 from danlu.data.store import Store
 from danlu.errors import DanluError
 from danlu.training.operations import flops
-from danlu.training.plan import cores
+from danlu.training.plan import Plan, cores
 
 PACKAGES = ("danlu", "torch", "numpy", "polars", "safetensors", "tokenizers", "scikit-learn", "Pillow")
 
@@ -31,14 +31,6 @@ def device_of(wanted: str) -> str:
     return wanted
 
 
-def native_bfloat16(device: str) -> bool:
-    """Whether the device has units of its own for bfloat16; without them it is slower than float32."""
-    if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    units = torch.cpu.get_capabilities()
-    return device == "cpu" and bool(units.get("avx512_bf16") or units.get("amx_bf16"))
-
-
 @torch.no_grad()
 def step_flops_per_row(model: nn.Module, store: Store) -> float:
     """Floating-point operations of a step per row, counted on a small batch; backward costs twice the forward."""
@@ -49,16 +41,35 @@ def step_flops_per_row(model: nn.Module, store: Store) -> float:
 
 
 @contextmanager
-def set_for(threads: int) -> Iterator[None]:
-    """Threads of a run; afterwards threads and torch's random state are as before."""
+def set_for(plan: Plan) -> Iterator[None]:
+    """Threads and library of a run; afterwards they and torch's random state are as before."""
     before = torch.get_num_threads()
     state = torch.get_rng_state()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(plan.threads)
     try:
-        yield
+        with float32_by(plan.float32_by):
+            yield
     finally:
         torch.set_num_threads(before)
         torch.set_rng_state(state)
+
+
+@contextmanager
+def float32_by(library: Literal["torch", "onednn"]) -> Iterator[None]:
+    """Products of float32 matrices through `onednn`, or through what torch takes by itself (`torch`).
+
+    torch has no switch for the library. It passes such products to oneDNN once that may round their factors to
+    bfloat16, of which oneDNN makes no use where the processor has no matrix units (AMX); it is measured before that
+    its products are exact.
+    """
+    settings = torch.backends.mkldnn.matmul
+    before = settings.fp32_precision
+    if library == "onednn":
+        settings.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
 
 
 @contextmanager

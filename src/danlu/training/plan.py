@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 from danlu.errors import DanluError
 from danlu.recipe import EarlyStopping, Frozen, TrainConfig
+from danlu.training.speeds import Strengths
 from danlu.words import Note
 
-# Some 10 ms of one core: below it a second thread gains little, and where another program wants that core it loses a
-# hundredfold, because every small kernel waits for both.
-STEP_FLOPS_PER_THREAD = 3e8
+SMALL_STEP = 1e8  # operations up to which a step needs no second thread and no half precision, whatever the machine
 FALLBACK: dict[str, Any] = {
     "epochs": 20,
     "batch_size": 64,
@@ -28,6 +27,8 @@ FALLBACK: dict[str, Any] = {
     "precision": "float32",
 }
 
+
+ONE_THREAD = Strengths(half=None, float32_by="torch", threads=1, flops_per_thread=math.inf)
 
 # What hangs on the optimizer: where the recipe names another than the family's, these stand for the family's values.
 BY_OPTIMIZER: dict[str, dict[str, Any]] = {
@@ -81,6 +82,7 @@ class Plan(Frozen):
     checkpoint_every: int | None
     log_every: int
     precision: Literal["float32", "bfloat16"]
+    float32_by: Literal["torch", "onednn"] = "torch"
     threads: int
     device: str
     seed: int
@@ -99,13 +101,13 @@ def plan_of(
     metrics: tuple[str, ...],
     device: str,
     seed: int,
-    native_bfloat16: bool = False,
+    strengths: Callable[[], Strengths] = lambda: ONE_THREAD,
 ) -> tuple[Plan, list[Note]]:
     """The plan for `rows` training rows, and notes on what was derived.
 
     `asked` wins over `suited` (what the family recommends), which wins over the fallback.
     `batches_of(batch_size, batch_tokens)`: batches in an epoch. `flops_per_row`: of a step, forward and backward.
-    `native_bfloat16`: whether the device computes it faster than float32; taken where the family is at ease with it.
+    `strengths()`: what pays on the device, asked where a step is long enough for it to matter.
     Raises DanluError for settings that exclude each other, or that would change nothing.
     """
     _refuse_contradictions(asked)
@@ -116,6 +118,8 @@ def plan_of(
     per_epoch = max(1, math.ceil(batches / asked.accumulate))
     steps = asked.steps or chosen["epochs"] * per_epoch
     step_flops = flops_per_row * rows / batches
+    here = strengths() if step_flops > SMALL_STEP else ONE_THREAD
+    precision = _precision(asked.precision, chosen["precision"], here, step_flops)
     derived = {
         "steps": steps,
         "steps_per_epoch": per_epoch,
@@ -125,27 +129,27 @@ def plan_of(
         "metric": _metric(chosen["metric"], metrics, validation_rows),
         "evaluate_every": asked.evaluate_every or _evaluate_every(steps, per_epoch, validation_rows, rows),
         "log_every": max(1, min(per_epoch, steps // 200)),
-        "precision": _precision(
-            asked.precision, chosen["precision"], native_bfloat16 and step_flops > STEP_FLOPS_PER_THREAD
-        ),
-        "threads": asked.threads or threads_for(step_flops),
+        "precision": precision,
+        "float32_by": here.float32_by if precision == "float32" else "torch",
+        "threads": asked.threads or threads_for(step_flops, here),
         "device": device,
         "seed": seed,
     }
     plan = Plan.model_validate({name: (chosen | derived)[name] for name in Plan.model_fields})
     if plan.optimizer == "lbfgs" and (plan.batch_size != rows or plan.accumulate != 1):
         raise DanluError("train.lbfgs_batch", batch_size=str(plan.batch_size), rows=rows)
-    return plan, _notes(plan, validation_rows > 0)
+    return plan, _notes(plan, validation_rows > 0, here.why)
 
 
-def threads_for(step_flops: float) -> int:
-    """Threads that a step of so many floating-point operations can use: one below the cost of waking a second.
+def threads_for(step_flops: float, here: Strengths) -> int:
+    """Threads that a step of so many floating-point operations can use: one below the cost of waking a second."""
+    return max(1, min(here.threads, allowed_threads(), int(step_flops // here.flops_per_thread)))
 
-    OMP_NUM_THREADS, where it is set, is the most.
-    """
+
+def allowed_threads() -> int:
+    """The most threads: one per core, and not more than OMP_NUM_THREADS where it is set."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
-    most = min(cores(), int(allowed)) if allowed.isdigit() else cores()
-    return max(1, min(most, int(step_flops // STEP_FLOPS_PER_THREAD)))
+    return max(1, min(cores(), int(allowed))) if allowed.isdigit() else cores()
 
 
 def cores() -> int:
@@ -167,11 +171,13 @@ def _given(asked: TrainConfig) -> dict[str, Any]:
     return {k: v for k, v in set_by_user.items() if v is not None and not (k == "precision" and v == "auto")}
 
 
-def _precision(asked: str, suited: str, pays: bool) -> str:
-    """bfloat16 where it is asked for, or where it suits the family and pays on this device."""
+def _precision(asked: str, suited: str, here: Strengths, step_flops: float) -> str:
+    """What is asked for, or a half precision where it suits the family, pays on this device, and steps are long."""
     if asked != "auto":
         return asked
-    return suited if pays else "float32"
+    if here.half and suited != "float32" and step_flops > here.flops_per_thread:
+        return here.half
+    return "float32"
 
 
 def _metric(wanted: str | None, metrics: tuple[str, ...], validation_rows: int) -> str:
@@ -219,7 +225,7 @@ def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int)
     return min(steps, whole * per_epoch)
 
 
-def _notes(plan: Plan, validated: bool) -> list[Note]:
+def _notes(plan: Plan, validated: bool, why: Note | None) -> list[Note]:
     epochs = plan.steps / plan.steps_per_epoch
     limit = Note("train.plan_limit", seconds=round(plan.time_limit)) if plan.time_limit else Note("train.plan_no_limit")
     size = plan.batch_size or plan.batch_tokens
@@ -243,4 +249,5 @@ def _notes(plan: Plan, validated: bool) -> list[Note]:
             precision=plan.precision,
             metric=plan.metric,
         ),
+        *([why] if why else []),
     ]

@@ -198,6 +198,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "cli.models.json": ("Print JSON.", "输出 JSON。"),
     "cli.models.family": ("A family, to see its settings.", "某个模型族，查看它的设置。"),
+    "cli.doctor.measure": (
+        "Measure the processor again, as after other programs disturbed it.",
+        "重新测量处理器，例如上次受到其他程序干扰时。",
+    ),
     "cli.doctor": (
         "Examine this machine: versions, processor, memory, accelerators, and what is missing.",
         "检查这台机器：版本、处理器、内存、加速器，以及缺少什么。",
@@ -311,12 +315,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "doctor.accelerators": ("accelerators", "加速器"),
     "doctor.none": ("none: the processor computes", "无，用处理器计算"),
     "doctor.speed": ("speed", "速度"),
-    "doctor.flops": (
-        "{float32} GFLOP/s in float32, {bfloat16} in bfloat16: {verdict}",
-        "float32 每秒 {float32} GFLOP，bfloat16 每秒 {bfloat16}：{verdict}",
+    "doctor.speeds": (
+        "{speeds}; {verdict}; {when}, {how}",
+        "{speeds}；{verdict}；测于 {when}，{how}",
     ),
-    "doctor.bf16_faster": ("bfloat16 is worth trying here", "这台机器值得用 bfloat16"),
-    "doctor.bf16_slower": ("stay with float32 here", "这台机器用 float32 就好"),
+    "doctor.measured_quiet": ("danlu doctor --measure measures again", "danlu doctor --measure 可重新测量"),
+    "doctor.measured_busy": (
+        "on a busy machine, so that the next run after an hour measures again, or danlu doctor --measure",
+        "当时机器繁忙，一小时后的下次运行会重测，也可用 danlu doctor --measure",
+    ),
+    "doctor.bf16_faster": ("bfloat16 pays", "用 bfloat16 划算"),
+    "doctor.bf16_slower": ("bfloat16 does not pay", "用 bfloat16 不划算"),
     "doctor.language": ("language", "语言"),
     "doctor.well": ("All is well.", "一切正常。"),
     "doctor.missing": (

@@ -19,6 +19,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "machine: {device}, threads: {threads}, {precision}; the weights of the last step are kept",
         "机器：{device}，{threads} 个线程，{precision}；保留最后一步的权重",
     ),
+    "train.speeds": (
+        "measured here: {float32} GFLOP/s in float32 ({onednn} through oneDNN), {bfloat16} in bfloat16, useful "
+        "threads: {threads}",
+        "本机实测：float32 每秒 {float32} GFLOP（经 oneDNN 为 {onednn}），bfloat16 每秒 {bfloat16} GFLOP，"
+        "有用的线程数 {threads}",
+    ),
+    "train.speeds_of_one_library": (
+        "measured here: {float32} GFLOP/s in float32, {bfloat16} in bfloat16, useful threads: {threads}",
+        "本机实测：float32 每秒 {float32} GFLOP，bfloat16 每秒 {bfloat16} GFLOP，有用的线程数 {threads}",
+    ),
     "train.idle": (
         "recipe: train.{setting} has no effect with {other} {chosen}. Leave it out, or set train.{other} to one of: "
         "{fitting}.",
