@@ -297,6 +297,58 @@ def embed(
         print(note, file=sys.stderr)
 
 
+@_command(
+    "serve",
+    """\
+danlu serve runs/reviews
+danlu serve runs/reviews runs/stories --port 9000 max_rows=100
+danlu serve runs/reviews --host 0.0.0.0 --api-key-file keys.txt --tls-cert cert.pem --tls-key key.pem""",
+)
+def serve(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN... [KEY=VALUE]...", help=say("cli.serve.runs"))
+    ] = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help=say("cli.serve.host"))] = None,
+    port: Annotated[int | None, typer.Option(metavar="N", help=say("cli.serve.port"))] = None,
+    api_key_file: Annotated[str | None, typer.Option(metavar="FILE", help=say("cli.serve.api_key_file"))] = None,
+    no_api_key: Annotated[bool, typer.Option("--no-api-key", help=say("cli.serve.no_api_key"))] = False,
+    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help=say("cli.serve.tls_cert"))] = None,
+    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help=say("cli.serve.tls_key"))] = None,
+    max_batch: Annotated[int | None, typer.Option(metavar="N", help=say("cli.serve.max_batch"))] = None,
+    max_queue: Annotated[int | None, typer.Option(metavar="N", help=say("cli.serve.max_queue"))] = None,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help=say("cli.serve.timeout"))] = None,
+    language: Language = None,
+) -> None:
+    """Serve runs over HTTP."""
+    from danlu.serving import require_packages
+
+    require_packages()
+    from danlu.recipe import validated, with_overrides
+    from danlu.serving.config import ServeConfig, api_keys
+
+    settings = [given for given in runs or () if _is_setting(given, set(ServeConfig.model_fields))]
+    options = {
+        "host": host,
+        "port": port,
+        "no_api_key": no_api_key or None,
+        "api_keys": api_keys(api_key_file) or None,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "max_batch": max_batch,
+        "max_queue": max_queue,
+        "timeout_s": timeout,
+    }
+    asked = {name: value for name, value in options.items() if value is not None}
+    config = validated(ServeConfig, with_overrides(asked, settings), "danlu serve")
+    folders = [given for given in runs or () if given not in settings]
+    if not folders:
+        raise DanluError("serve.no_runs")
+
+    from danlu.serving import server
+
+    server.serve(folders, config)
+
+
 @_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")
 def report(
     run: RunFolder,

@@ -32,6 +32,7 @@ AREAS = (
     "recipe",
     "report",
     "run",
+    "serving",
     "train",
 )
 
