@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from danlu.data.store import Shapes
@@ -120,7 +121,11 @@ class MeanToken(Part):
         )
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        return self.vectors(inputs["tokens"])
+        tokens = inputs["tokens"]
+        if torch.compiler.is_exporting():  # the kernel of bags fixes how many rows there are
+            inside = (tokens != 0).unsqueeze(-1)
+            return (F.embedding(tokens, self.vectors.weight) * inside).sum(1) / inside.sum(1).clamp_min(1)
+        return self.vectors(tokens)
 
 
 class SequenceSummary(Part):
@@ -138,8 +143,9 @@ class SequenceSummary(Part):
         deviation = ((x - mean.unsqueeze(1)) * inside).square().sum(1).div(count).sqrt()
         least = x.masked_fill(~inside, torch.inf).amin(1)
         greatest = x.masked_fill(~inside, -torch.inf).amax(1)
-        last = x[torch.arange(len(x), device=x.device), length - 1]
-        change = (x.diff(dim=1).abs() * inside[:, 1:]).sum(1) / count
+        last = x.gather(1, (length - 1)[:, None, None].expand(-1, -1, x.shape[2]))[:, 0]
+        before = torch.cat([x[:, :1], x[:, :-1]], dim=1)
+        change = ((x - before).abs() * inside).sum(1) / count
         return torch.cat([mean, deviation, least, greatest, x[:, 0], last, change], dim=1)
 
 

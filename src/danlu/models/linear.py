@@ -55,7 +55,10 @@ class TermWeights(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         weight = self.weight * self.trust
-        terms, weights, offsets = inputs["terms"], inputs["terms_weight"], inputs["terms_offset"]
+        terms, weights = inputs["terms"], inputs["terms_weight"]
+        if "terms_offset" not in inputs:  # a row of (B, K) per bag, padded with weight 0, as exported graphs take them
+            return (weight[terms] * weights.unsqueeze(-1)).sum(1)
+        offsets = inputs["terms_offset"]
         return F.embedding_bag(terms, weight, offsets, mode="sum", per_sample_weights=weights)
 
 

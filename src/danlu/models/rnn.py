@@ -11,6 +11,7 @@ from danlu.data.store import Shapes
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads, Readout
 from danlu.models.inputs import Concat, Part, steps_inside, table_parts, token_vectors
+from danlu.models.steps import states_by_steps
 from danlu.recipe import Frozen
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -69,6 +70,8 @@ class Recurrent(nn.Module):
 
     def states(self, x: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """The states of the last layer at every step, (B, T, width), and its final ones, (B, width); 0 in padding."""
+        if torch.compiler.is_exporting():
+            return states_by_steps(self.cells, x, length.clamp_min(1))
         packed = pack_padded_sequence(x, length.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False)
         states, final = self.cells(packed)
         hidden = final[0] if isinstance(final, tuple) else final

@@ -92,7 +92,7 @@ class PatchEmbedding(nn.Module):
         if (height, width) != (self.height, self.width):
             pixels = F.pad(pixels, (0, self.width - width, 0, self.height - height))
         patches = self.project(pixels).flatten(2).transpose(1, 2)
-        x = torch.cat([self.summary.expand(len(patches), -1, -1), patches], dim=1)
+        x = torch.cat([self.summary.expand(patches.shape[0], -1, -1), patches], dim=1)
         return self.dropout(x + self.positions)
 
 
