@@ -1,6 +1,7 @@
 """`danlu models`: what each family is for, can do and weighs, in both languages, on any terminal."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -74,3 +75,21 @@ def test_what_a_batch_keeps_is_counted_once_and_without_the_weights():
             return {"y": x * x}  # keeps x, twice the same
 
     assert _kept_for_the_way_back(Squares(), {"x": torch.zeros(4, 8)}) == 4 * (4 * 8 + 4 * 16)
+
+
+def test_the_list_is_measured_once_for_each_version_of_the_code(monkeypatch, tmp_path, shown):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = shown("--json")
+    measured = catalogue._measured
+    monkeypatch.setattr(catalogue, "_measured", lambda: pytest.fail("measured again"))
+    assert shown("--json") == first
+    assert shown(language="zh").startswith("  linear")
+    monkeypatch.setattr(catalogue, "_measured", measured)
+    monkeypatch.setattr(catalogue, "_version", lambda: "another")
+    assert shown("--json") == first
+
+
+def test_the_kept_list_is_shown_without_torch():
+    catalogue.listed()
+    code = "import sys; from danlu import catalogue; list(catalogue.catalogue_lines()); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

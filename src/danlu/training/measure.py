@@ -3,18 +3,16 @@
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from pydantic import ValidationError
 
-from danlu.cache import cache_folder
+from danlu.cache import keep_json, kept_json
 from danlu.training.machine import float32_by, processor
 from danlu.training.plan import allowed_threads, cores
 from danlu.training.speeds import Rate, Speeds, Strengths, strengths
@@ -78,14 +76,13 @@ def known_speeds(
     cache folder cannot be written, they are measured in each process.
     """
     measure = measure or (lambda: measured(now()))
-    path = _path()
-    kept = _kept(path)
+    kept = _kept()
     if kept and not again and 0 <= now() - kept.measured_at < (BUSY_BELIEVED_S if kept.busy else BELIEVED_S):
         return kept
     found = measure()
     if kept and kept.busy and not again:
         found = found.better_of(kept)
-    _keep(path, found)
+    keep_json(_name(), {"machine": _machine(), "speeds": found.model_dump()})
     return found
 
 
@@ -197,23 +194,15 @@ def _machine() -> dict[str, str | int]:
     }
 
 
-def _path() -> Path:
-    named = hashlib.sha256(json.dumps(_machine()).encode()).hexdigest()[:16]
-    return cache_folder() / "machine" / f"{named}.json"
+def _name() -> str:
+    """Of the file that keeps them."""
+    return f"machine/{hashlib.sha256(json.dumps(_machine()).encode()).hexdigest()[:16]}.json"
 
 
-def _kept(path: Path) -> Speeds | None:
-    """None where there are none, or what is there is not whole."""
+def _kept() -> Speeds | None:
+    """None where there are none, or what is there makes no sense."""
+    kept = kept_json(_name())
     try:
-        return Speeds.model_validate(json.loads(path.read_text(encoding="utf-8"))["speeds"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        return Speeds.model_validate(kept["speeds"]) if isinstance(kept, dict) else None
+    except (KeyError, ValidationError):
         return None
-
-
-def _keep(path: Path, speeds: Speeds) -> None:
-    """Written beside and renamed; where the folder cannot be written, nothing."""
-    beside = path.with_suffix(f".{os.getpid()}.partial")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps({"machine": _machine(), "speeds": speeds.model_dump()}, indent=1))
-        beside.replace(path)
