@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from danlu.api import embed, evaluate, load, predict, read, train
+    from danlu.api import embed, evaluate, export, load, predict, read, train
     from danlu.errors import DanluError
     from danlu.estimator import Estimator
     from danlu.predictor import Predictor
@@ -19,6 +19,7 @@ __all__ = [
     "Run",
     "embed",
     "evaluate",
+    "export",
     "load",
     "predict",
     "read",
@@ -33,6 +34,7 @@ _HOME = {
     "Run": "danlu.run",
     "embed": "danlu.api",
     "evaluate": "danlu.api",
+    "export": "danlu.api",
     "load": "danlu.api",
     "predict": "danlu.api",
     "read": "danlu.api",

@@ -12,13 +12,28 @@ from danlu.data.read import examples_of
 from danlu.data.read import read as read_files
 from danlu.embedding import Embedder
 from danlu.errors import DanluError
+from danlu.exporting import exporting
+from danlu.exporting.job import Bits
 from danlu.flow.runs import resuming, training
 from danlu.models.hub.sentences import Pooling
 from danlu.predictor import Predictor, files_of
 from danlu.recipe import Recipe
 from danlu.run import Run
 
-__all__ = ["embed", "embedder", "evaluate", "load", "predict", "read", "recipe_of", "resuming", "train", "training"]
+__all__ = [
+    "embed",
+    "embedder",
+    "evaluate",
+    "export",
+    "exporting",
+    "load",
+    "predict",
+    "read",
+    "recipe_of",
+    "resuming",
+    "train",
+    "training",
+]
 
 
 def train(
@@ -131,6 +146,26 @@ def embed(
     Transformer that reads texts.
     """
     return embedder(source).asked(pooling, normalize).vectors(texts)
+
+
+def export(
+    run: str | Path | Run,
+    to: str,
+    out: str | Path | None = None,
+    *,
+    rows: str | None = None,
+    int8: bool = False,
+    bits: Bits = "f16",
+    max_drop: float = 1.0,
+    quiet: bool = False,
+) -> Path:
+    """Write the run's model in another format into the folder `out`, try it on rows of the run, and return the folder.
+
+    See `danlu.exporting.exporting`; tells what was found unless `quiet`.
+    """
+    from danlu.display import shown
+
+    return shown(exporting(run, to, out, rows=rows, int8=int8, bits=bits, max_drop=max_drop), quiet=quiet)
 
 
 def evaluate(run: str | Path | Run, data: Any) -> dict[str, Any]:

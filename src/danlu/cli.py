@@ -349,6 +349,32 @@ def serve(
     server.serve(folders, config)
 
 
+@_command(
+    "export",
+    """\
+danlu export runs/reviews --to onnx
+danlu export runs/reviews --to onnx --int8 --out served/reviews
+danlu export runs/poems --to gguf --bits q8_0""",
+)
+def export(
+    run: RunFolder,
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=say("cli.export.to"), show_default=False)],
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FOLDER", help=say("cli.export.out"))] = None,
+    rows: Annotated[str | None, typer.Option(metavar="FILE", help=say("cli.export.rows"))] = None,
+    int8: Annotated[bool, typer.Option("--int8", help=say("cli.export.int8"))] = False,
+    bits: Annotated[
+        Literal["f16", "q8_0", "q4_0"], typer.Option(metavar="f16|q8_0|q4_0", help=say("cli.export.bits"))
+    ] = "f16",
+    max_drop: Annotated[float, typer.Option(metavar="X", help=say("cli.export.max_drop"))] = 1.0,
+    language: Language = None,
+) -> None:
+    """Write a run's model in another format."""
+    from danlu import api
+    from danlu.display import shown
+
+    shown(api.exporting(run, to, out, rows=rows, int8=int8, bits=bits, max_drop=max_drop))
+
+
 @_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")
 def report(
     run: RunFolder,

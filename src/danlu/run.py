@@ -1,7 +1,7 @@
 """The run folder: the only writer of a run's files, and what reads them again. Knows nothing of how they came about.
 
 recipe.yaml  resolved.json  data.json  environment.json  codec.json  tokenizer.json
-metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md
+metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md  samples.parquet
 """
 
 import errno
@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from danlu.errors import DanluError
 from danlu.recipe import Recipe
 
+SAMPLES = "samples.parquet"  # inputs of a few test rows, on which what is exported is tried
 PARTS = ("resolved", "data", "environment", "codec", "model/config", "report")
 
 
@@ -107,12 +108,16 @@ class Run:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file, whole or not at all."""
+        self.write_bytes(name, text.encode("utf-8"))
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file, whole or not at all."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         with room_for(path):
             try:
-                partial.write_text(text, encoding="utf-8")
+                partial.write_bytes(content)
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from danlu.data.codec import Codec
+from danlu.data.sample_rows import sample_bytes
 from danlu.data.tally import Tally
 from danlu.evaluation.answers import Answers
 from danlu.evaluation.baseline import Baseline, classical, trivial
@@ -18,7 +19,7 @@ from danlu.events import Event, Progress, Told, during
 from danlu.flow.material import Material
 from danlu.predictor import Predictor
 from danlu.recipe import Recipe
-from danlu.run import Run
+from danlu.run import SAMPLES, Run
 from danlu.training.machine import peak_memory_bytes
 from danlu.words import Note, language
 
@@ -64,6 +65,9 @@ def assessed(
     samples = run.recipe.evaluate.bootstrap
     report = yield from during(lambda progress: evaluation(evidence, about, samples, run.recipe.seed, progress))
     write_report(run, report)
+    if count := min(run.recipe.evaluate.keep_rows, len(material.test)):
+        names = [name for name in predictor.codec.inputs if name in material.test.columns]
+        run.write_bytes(SAMPLES, sample_bytes(material.test.take(range(count)), names))
     for note in summary(report):
         yield Told(note, "result")
     yield Told(Note("flow.report", path=str(run.report_html)), "result")

@@ -21,6 +21,7 @@ AREAS = (
     "embed",
     "entities",
     "evaluate",
+    "exporting",
     "flow",
     "generate",
     "hub",

@@ -70,6 +70,33 @@ WORDS: dict[str, tuple[str, str]] = {
         "文件或目录，列与训练数据相同，须含目标列。",
     ),
     "cli.evaluate.json": ("Print everything that was measured, as JSON.", "以 JSON 打印全部测量结果。"),
+    "cli.export": (
+        "Write a run's model in a format that other programs read.\n"
+        "Formats: hf (transformers, vLLM), onnx (ONNX Runtime), torch (torch alone), quantized (int8 weights, which "
+        "danlu reads), gguf (llama.cpp). What raw rows need goes along. What was written is tried on rows of the run; "
+        "where it answers otherwise, nothing is left.",
+        "把模型写成其他程序能读的格式。\n"
+        "格式：hf（transformers、vLLM）、onnx（ONNX Runtime）、torch（只需 torch）、quantized（int8 权重，由 danlu 读取）、"
+        "gguf（llama.cpp）。对原始数据的预处理一并导出。导出结果会用运行中的行验证；若答案不一致，则不留下任何文件。",
+    ),
+    "cli.export.to": ("The format: hf, onnx, torch, quantized, gguf.", "格式：hf、onnx、torch、quantized、gguf。"),
+    "cli.export.out": (
+        "The folder to write, a new one. Default: exports/RUN-FORMAT.",
+        "写到哪个新目录。默认：exports/运行名-格式。",
+    ),
+    "cli.export.rows": (
+        "A file of rows to try the result on, instead of those that the run keeps.",
+        "用这个文件里的行来验证，代替运行中保存的行。",
+    ),
+    "cli.export.int8": (
+        "onnx: the weights of matrices in 8 bits; refused where the main metric drops by more than --max-drop.",
+        "用于 onnx：矩阵权重量化为 8 位；主要指标的下降超过 --max-drop 则拒绝。",
+    ),
+    "cli.export.bits": ("gguf: how weights are written.", "用于 gguf：权重的写法。"),
+    "cli.export.max_drop": (
+        "Points of the main metric that rounding may cost (per cent, where less is better).",
+        "量化最多可让主要指标下降多少点（越小越好的指标则为变差的百分比）。",
+    ),
     "cli.predict": (
         "Apply a run's model to new data.\n"
         "Answers stand beside the input columns: prediction, and the probability of each class. Without --out a "

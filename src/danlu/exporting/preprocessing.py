@@ -1,0 +1,149 @@
+"""preprocessing.json and predict.py: what raw rows need before and behind a graph. Knows no format of graphs."""
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from tokenizers import Tokenizer
+
+from danlu.data.examples import ROW, Examples
+from danlu.data.text import opened
+from danlu.exporting import reference
+from danlu.predictor import Predictor
+
+ANSWERS: dict[str | None, tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]] = {
+    None: (reference.target_answers, ()),
+    "documents": (reference.continuations, ()),
+    "pairs": (reference.written_answers, (reference.log_softmax, reference.beam_search)),
+    "masked": (reference.filled_masks, (reference.log_softmax, reference.marks_around)),
+    "words": (
+        reference.entities,
+        (
+            reference.log_softmax,
+            reference.marks_around,
+            reference.word_places,
+            reference.word_windows,
+            reference.spans_of,
+        ),
+    ),
+    "passages": (reference.found_answers, (reference.solid_tokens, reference.likeness, reference.best_pair)),
+}
+INPUTS: dict[str, tuple[Callable[..., Any], ...]] = {  # part of a codec → what reads it, with what that needs
+    "numbers": (reference.numbers, reference.number_parts),
+    "categories": (reference.categories,),
+    "tokens": (reference.tokens,),
+    "terms": (reference.terms, reference.n_grams),
+    "images": (reference.image, reference.pixels),
+    "sequences": (reference.sequence,),
+}
+_HEAD = '''"""Answers raw rows as the run {run} does, without danlu: python predict.py rows.json
+
+rows.json holds a list of rows, [{{"column": value, ...}}, ...]; each answer is one line of JSON.
+Needs {needs}.
+"""
+
+import io
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Rows = Sequence[Mapping[str, Any]]
+Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], Arrays]
+HERE = Path(__file__).parent
+'''
+_MAIN = '''
+def main() -> None:
+    """Answer the rows of the file that is named, or of standard input."""
+    rows = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8") if len(sys.argv) > 1 else sys.stdin.read())
+    setup = json.loads((HERE / "preprocessing.json").read_text(encoding="utf-8"))
+    for answer in {answers}(setup, rows, graph(), tokenizer(), ({inputs})):
+        print(json.dumps(answer, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
+'''
+_TOKENIZER = '''
+def tokenizer() -> Any:
+    """The run's tokenizer, to which the names of marks in a text are text."""
+    from tokenizers import Tokenizer
+
+    found = Tokenizer.from_file(str(HERE / "tokenizer.json"))
+    found.encode_special_tokens = True
+    found.no_truncation()
+    found.no_padding()
+    return found
+'''
+_NO_TOKENIZER = '''
+def tokenizer() -> None:
+    """This model reads no texts as tokens."""
+'''
+
+
+def setup_of(predictor: Predictor) -> dict[str, Any]:
+    """What preprocessing.json holds: all that was fitted, and how the columns are written."""
+    said = predictor.codec.to_json()
+    columns = {name: predictor.columns[name] for name in predictor.codec.inputs if name in predictor.columns}
+    return {
+        "task": predictor.task.name,
+        "columns": {name: {"kind": column.kind, "format": column.format} for name, column in columns.items()},
+        **{name: value for name, value in said.items() if name not in ("notes", "unused", "inputs") and value},
+        "targets": said["targets"],
+    }
+
+
+def script(predictor: Predictor, run: str, graph: str, needs: Sequence[str]) -> str:
+    """The program that answers raw rows; `graph` is the source of its function `graph()`, of these packages."""
+    answers, helpers = ANSWERS[_reads(predictor)]
+    parts = _parts(predictor)
+    functions = [reference.as_text, reference.texts_of, reference.padded, *(f for p in parts for f in p), *helpers]
+    packages = ["numpy", *needs, *(["tokenizers"] if predictor.codec.tokenizer_json else [])]
+    packages += ["Pillow"] if predictor.codec.images else []
+    head = _HEAD.format(run=run, needs=", ".join(packages))
+    sources = [inspect.getsource(function) for function in (*functions, answers)]
+    inputs = "".join(f"{part[0].__name__}, " for part in parts).rstrip(" ")
+    found = _TOKENIZER if predictor.codec.tokenizer_json else _NO_TOKENIZER
+    main = _MAIN.format(answers=answers.__name__, inputs=inputs)
+    return "\n\n".join(
+        [head.rstrip() + "\n", *sources, graph.strip() + "\n", found.strip() + "\n", main.strip() + "\n"]
+    )
+
+
+def answers_by_script(predictor: Predictor, rows: Examples, run: reference.Run, **beside: Any) -> list[dict[str, Any]]:
+    """What the program answers to these rows, each with what is said `beside` it, worked out by its own functions."""
+    answers, _ = ANSWERS[_reads(predictor)]
+    setup = json.loads(json.dumps(setup_of(predictor)))
+    plain = [row | beside for row in plain_rows(rows)]
+    return answers(setup, plain, run, _tokenizer(predictor), [part[0] for part in _parts(predictor)])
+
+
+def plain_rows(rows: Examples) -> list[dict[str, Any]]:
+    """The rows as a program without polars has them."""
+    return [_plain(row) for row in rows.frame.drop(ROW).iter_rows(named=True)]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: np.asarray(value.to_list()) if isinstance(value, pl.Series) else value for name, value in row.items()}
+
+
+def _reads(predictor: Predictor) -> str | None:
+    return predictor.codec.reading.reads if predictor.codec.reading else None
+
+
+def _parts(predictor: Predictor) -> list[tuple[Callable[..., Any], ...]]:
+    return [functions for name, functions in INPUTS.items() if getattr(predictor.codec, name)]
+
+
+def _tokenizer(predictor: Predictor) -> Tokenizer | None:
+    return opened(predictor.codec.tokenizer_json) if predictor.codec.tokenizer_json else None

@@ -1,0 +1,71 @@
+"""What is said of exporting: key → (English, Chinese)."""
+
+WORDS: dict[str, tuple[str, str]] = {
+    "export.of_answers": (
+        "of a probability, or of a number in units of its deviation, on {rows} row(s) of the run",
+        "对运行中的 {rows} 行而言，概率之差（数值则以其标准差为单位）",
+    ),
+    "export.of_logits": (
+        "of a score, on {rows} row(s) of the run",
+        "对运行中的 {rows} 行而言，模型输出分数之差",
+    ),
+    "export.of_metric": (
+        "points of {metric}, or per cent of it where less is better",
+        "{metric} 下降的百分点（越小越好的指标则为变差的百分比）",
+    ),
+    "export.of_weights": (
+        "of a weight, as a share of the largest one in its row, over all weights of the file",
+        "文件中各权重之差，相对于所在行的最大权重",
+    ),
+    "export.proof": (
+        "tried: the largest difference is {largest} (allowed: {bound}) {of}",
+        "已验证：最大差异为 {largest}（允许 {bound}），{of}",
+    ),
+    "export.written": ("written: {folder} ({files})", "已写入：{folder}（{files}）"),
+    "export.sizes": ("size: {before} MB before, {after} MB now", "大小：原先 {before} MB，现在 {after} MB"),
+    "export.dropped": (
+        "{metric} on {rows} test row(s): {before} before, {after} now",
+        "测试集 {rows} 行上的 {metric}：原先 {before}，现在 {after}",
+    ),
+    "export.differs": (
+        "export: what was written differs from the run by {largest} (allowed: {bound}) {of}. Nothing was left. Please "
+        "report this with the run's recipe.yaml.",
+        "export：导出的结果与运行相差 {largest}（允许 {bound}），{of}。没有留下任何文件。请附上运行的 recipe.yaml 报告此问题。",
+    ),
+    "export.drops": (
+        "export: {metric} on {rows} test row(s) goes from {before} to {after}, which is {lost} points worse (allowed: "
+        "{most}). Nothing was left. Export without rounding, or allow more: --max-drop {lost}",
+        "export：测试集 {rows} 行上的 {metric} 由 {before} 变为 {after}，变差 {lost} 点（允许 {most}）。没有留下任何文件。"
+        "请不做量化导出，或放宽限制：--max-drop {lost}",
+    ),
+    "export.taken": (
+        "export: {folder} holds something already. Name another folder: --out FOLDER",
+        "export：{folder} 里已有内容。请换一个目录：--out 目录",
+    ),
+    "export.unknown": (
+        "export: there is no format {format}. Nearest: {nearest}",
+        "export：没有 {format} 这种格式。相近的有：{nearest}",
+    ),
+    "export.idle": (
+        "export: {option} has no use in the format {format}, only in {only}. Leave it out.",
+        "export：{option} 对格式 {format} 不起作用，只用于 {only}。请去掉它。",
+    ),
+    "export.not_installed": (
+        'export: this format needs {packages}. Install it: pip install "danlu[export]"',
+        'export：这种格式需要 {packages}。请安装：pip install "danlu[export]"',
+    ),
+    "export.no_graph": (
+        "export: this model cannot be written as a graph: {why}. Choose another format (danlu export --help).",
+        "export：这个模型无法写成计算图：{why}。请换一种格式（danlu export --help）。",
+    ),
+    "export.no_rows": (
+        "export: {run} keeps no rows on which the result could be tried, and its data was in memory. Give a file of "
+        "rows: --rows FILE",
+        "export：{run} 没有保存可用来验证的行，而且当时的数据在内存里。请给出一个数据文件：--rows 文件",
+    ),
+    "export.no_layout": (
+        "export: {family} with these inputs and targets has no place in the Hugging Face layout. Take --to onnx or "
+        "--to torch.",
+        "export：{family} 在这样的输入和目标下没有对应的 Hugging Face 格式。请用 --to onnx 或 --to torch。",
+    ),
+}
