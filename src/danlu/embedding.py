@@ -26,6 +26,7 @@ from danlu.data.tally import Rows, Tally
 from danlu.data.text import texts_of
 from danlu.errors import DanluError
 from danlu.events import Progress, beyond
+from danlu.memory import kept_memory
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.hub import files
 from danlu.models.hub.sentences import Pooling, Sentences, sentences_of
@@ -34,7 +35,7 @@ from danlu.models.transformer import Trunk
 from danlu.recipe import DataConfig
 from danlu.words import Note
 
-TOKENS_AT_ONCE = 8192  # of a batch, padding included
+TOKENS_AT_ONCE = 2048  # of a batch, padding included: what they come to stays in cache
 COLUMN = "embedding"
 
 Vectors = npt.NDArray[np.float32]
@@ -44,8 +45,8 @@ Vectors = npt.NDArray[np.float32]
 class Embedder:
     """A Transformer and what it takes to make a vector of a text.
 
-    `max_length`: tokens of a text, marks included. Of a run: `data` and `columns` tell how files are read, `texts`
-    names its columns of texts.
+    `max_length`: tokens of a text, marks included. `half`: products are in bfloat16, sums and norms in float32. Of a
+    run: `data` and `columns` tell how files are read, `texts` names its columns of texts.
     """
 
     trunk: Trunk
@@ -54,6 +55,7 @@ class Embedder:
     pooling: Pooling = "mean"
     normalize: bool = False
     lowercase: bool = False
+    half: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     columns: Mapping[str, Column] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
@@ -160,11 +162,12 @@ class Embedder:
     def _computed(self, encodings: Sequence[Encoding], progress: Progress | None) -> Vectors:
         done = 0
         vectors = np.zeros((len(encodings), self.trunk.config.width), np.float32)
-        for index in _batches(np.array([len(encoding) for encoding in encodings], np.int64)):
-            vectors[index] = self._pooled([encodings[i].ids for i in index]).float().numpy()
-            done += len(index)
-            if progress:
-                progress(Note("embed.reading"), done, len(encodings))
+        with kept_memory():
+            for index in _batches(np.array([len(encoding) for encoding in encodings], np.int64)):
+                vectors[index] = self._pooled([encodings[i].ids for i in index]).numpy()
+                done += len(index)
+                if progress:
+                    progress(Note("embed.reading"), done, len(encodings))
         return vectors
 
     def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
@@ -181,7 +184,8 @@ class Embedder:
         length = torch.tensor([len(row) for row in ids])
         longest = max(int(length.max()), 1)
         tokens = torch.tensor([[*row, *[0] * (longest - len(row))] for row in ids])
-        x = self.trunk(tokens, length.clamp(min=1))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            x = self.trunk(tokens, length.clamp(min=1)).float()
         inside = (torch.arange(longest) < length[:, None])[..., None]
         if self.pooling == "mean":
             vectors = (x * inside).sum(1) / length.clamp(min=1)[:, None]

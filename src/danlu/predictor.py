@@ -45,6 +45,7 @@ from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Task, task_named
 from danlu.tasks.heads import numbers
+from danlu.training.measure import half_pays
 from danlu.words import Note
 
 ROWS_AT_ONCE = 1024
@@ -244,7 +245,7 @@ class Predictor:
         """What makes vectors of texts; DanluError where the model is no Transformer that reads texts."""
         made = Embedder.of_module(self.module, self.codec.tokenizer_json, self.codec.shapes.max_tokens)
         texts = tuple(name for name, kind in self.codec.inputs.items() if kind == "text")
-        return replace(made, data=self.data, columns=self.columns, texts=texts)
+        return replace(made, half=half_pays(), data=self.data, columns=self.columns, texts=texts)
 
     def embed(
         self, texts: str | Sequence[str], pooling: Pooling | None = None, normalize: bool | None = None

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from danlu.training import memory
+from danlu import memory
 
 # Pages that the system had to clear while blocks of 12 MB were asked for and written; then what the process holds.
 PROGRAM = """
 import resource, torch
-from danlu.training.memory import kept_memory
+from danlu.memory import kept_memory
 
 def faults(times):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -35,7 +35,7 @@ SMALL = {
         "family": "marian", "width": 64, "depth": 1, "heads": 4, "dropout": 0.0, "positions": "learned",
         "norm_place": "before", "final_norm": True,
     },
-    "data__text__tokenizer": "char", "train__epochs": 26, "train__batch_size": 64, "train__learning_rate": 5e-3,
+    "data__text__tokenizer": "char", "train__epochs": 32, "train__batch_size": 64, "train__learning_rate": 5e-3,
     "train__early_stopping": False, "evaluate__bootstrap": 20, "quiet": True,
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from danlu.models import transformer
+from danlu.models.dropout import drawn, scale_of
 from danlu.models.products import by_products
 from danlu.models.transformer import Config, Trunk
 
@@ -75,11 +76,12 @@ def test_gradients_of_products_are_those_of_the_formula(ordered, dropout):
     ours = by_products(q, k, v, added, ordered, dropout)
     shares = (q @ k.transpose(1, 2) / 8**0.5 + added).softmax(-1)
     torch.manual_seed(1)
-    if dropout and ordered:  # drawn for each part of the rows, as they are multiplied
-        parts = [F.dropout(torch.ones(2, end - first, end), dropout) for first, end in ((0, 64), (64, 128), (128, 130))]
-        shares = shares * torch.cat([F.pad(part, (0, 130 - part.shape[-1])) for part in parts], 1)
-    elif dropout:
-        shares = shares * F.dropout(torch.ones(2, 130, 130), dropout)
+    if dropout:  # drawn for each part of the rows, as they are multiplied
+        parts = ((0, 64), (64, 128), (128, 130)) if ordered else ((0, 130),)
+        shapes = [torch.Size((2, end - first, end if ordered else 130)) for first, end in parts]
+        masks = [drawn(shape, dropout, torch.float64) for shape in shapes]
+        stay = torch.cat([F.pad(mask, (0, 130 - mask.shape[-1])) for mask in masks], 1)
+        shares = shares * stay * scale_of(dropout)
     theirs = shares @ v
     weight = torch.randn_like(theirs)
     torch.testing.assert_close(ours, theirs)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from danlu.data.store import Shapes
 from danlu.errors import DanluError
 from danlu.models import transformer
+from danlu.models.dropout import Dropout
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads
 from danlu.models.hub.layout import Layout, Rule, query_key_value
@@ -67,7 +68,7 @@ class Classifier(nn.Module):
         self.activation = torch.tanh if config.pool == "tanh" else F.relu
         parts = table_parts(shapes, config.category_width)
         self.columns = Concat(parts) if parts else None
-        self.dropout = nn.Dropout(config.head_dropout)
+        self.dropout = Dropout(config.head_dropout)
         self.heads = Heads(config.width + (self.columns.width if self.columns else 0), shapes.heads)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -84,7 +85,7 @@ class Tagger(nn.Module):
         super().__init__()
         assert shapes.heads
         self.trunk = Trunk(shapes.tokens, config)
-        self.dropout = nn.Dropout(config.head_dropout)
+        self.dropout = Dropout(config.head_dropout)
         self.tags = Heads(config.width, shapes.heads)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from danlu.data.store import Shapes
 from danlu.models.activations import ACTIVATIONS, Activation
+from danlu.models.dropout import Dropout
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Readout
 from danlu.models.inputs import Concat, Part, Pixels, steps_inside, table_parts, token_vectors
@@ -61,7 +62,7 @@ class TokenFilters(Part):
         super().__init__()
         vectors = token_vectors(shapes, config.token_width)
         self.vectors = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=0)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.kernels = config.kernels
         self.filters = nn.ModuleList(nn.Conv1d(config.token_width, config.filters, k) for k in config.kernels)
         self.activation = ACTIVATIONS[config.activation]()

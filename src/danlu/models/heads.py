@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from danlu.models.dropout import Dropout
 from danlu.models.inputs import Concat
 
 
@@ -41,7 +42,7 @@ class Readout(nn.Module):
     def __init__(self, read: Concat, sizes: Mapping[str, int], dropout: float) -> None:
         super().__init__()
         self.read = read
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.heads = Heads(read.width, sizes)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from danlu.data.store import Shapes
 from danlu.models.activations import ACTIVATIONS, Activation
+from danlu.models.dropout import Dropout
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads, MemberHeads
 from danlu.models.inputs import (
@@ -125,7 +126,7 @@ def _hidden_layers(width: int, config: Config) -> nn.Sequential:
     for _ in range(config.depth):
         layers += [nn.Linear(width, config.width), ACTIVATIONS[config.activation]()]
         if config.dropout:
-            layers.append(nn.Dropout(config.dropout))
+            layers.append(Dropout(config.dropout))
         width = config.width
     return nn.Sequential(*layers)
 

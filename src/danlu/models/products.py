@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from danlu.models.dropout import drawn, kept, scale_of
+
+AT_ONCE = 1 << 20  # scores that are held at once: 2 MB in bfloat16
 
 
 def by_products(q: Tensor, k: Tensor, v: Tensor, added: Tensor, ordered: bool, dropout: float) -> Tensor:
@@ -27,45 +30,47 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, added: Tensor, ordered: bool, dropout: float) -> Tensor:
         scale, out = 1 / math.sqrt(q.shape[-1]), torch.empty_like(q)
-        shares, kept = [], []
-        for first, end, last in _parts(q.shape[1], k.shape[1], ordered):
-            these = added[:, first:end, :last] if added.shape[1] > 1 else added[:, :, :last]
-            share = torch.baddbmm(these, q[:, first:end], k[:, :last].transpose(1, 2), alpha=scale).softmax(-1)
+        shares, stay = [], []
+        for heads, steps, seen in _parts(q, k, ordered):
+            hidden = added[heads if len(added) > 1 else slice(None), steps if added.shape[1] > 1 else slice(None), seen]
+            scores = torch.baddbmm(hidden, q[heads, steps], k[heads, seen].transpose(1, 2), alpha=scale)
+            share = scores.softmax(-1)
             shares.append(share)
             if dropout:
-                kept.append(F.dropout(torch.ones_like(share), dropout))
-                share = share * kept[-1]
-            torch.bmm(share, v[:, :last], out=out[:, first:end])
-        ctx.save_for_backward(q, k, v, *shares, *kept)
-        ctx.ordered, ctx.scale = ordered, scale
-        return out
+                stay.append(drawn(share.shape, dropout, share.dtype))
+                share = kept(share, stay[-1])
+            torch.bmm(share, v[heads, seen], out=out[heads, steps])
+        ctx.save_for_backward(q, k, v, *shares, *stay)
+        ctx.ordered, ctx.scale, ctx.stay_scale = ordered, scale, scale_of(dropout)
+        return out.mul_(ctx.stay_scale) if dropout else out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (d_out,) = gradients
         q, k, v, *saved = ctx.saved_tensors
-        parts = [*_parts(q.shape[1], k.shape[1], ctx.ordered)]
-        shares, kept = saved[: len(parts)], saved[len(parts) :]
+        parts = [*_parts(q, k, ctx.ordered)]
+        shares, stay = saved[: len(parts)], saved[len(parts) :]
+        d_out = gradients[0] * ctx.stay_scale if stay else gradients[0]
         d_q, d_k, d_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for n, (first, end, last) in enumerate(parts):
-            share, d_part = shares[n], d_out[:, first:end]
-            d_share = torch.bmm(d_part, v[:, :last].transpose(1, 2))
-            if kept:
-                d_share = d_share * kept[n]
-            used = share * kept[n] if kept else share
+        for n, (heads, steps, seen) in enumerate(parts):
+            used = share = shares[n]
+            d_part = d_out[heads, steps]
+            d_share = torch.bmm(d_part, v[heads, seen].transpose(1, 2))
+            if stay:
+                d_share, used = kept(d_share, stay[n]), kept(share, stay[n])
             d_scores = torch._softmax_backward_data(d_share, share, -1, share.dtype)
-            d_v[:, :last].baddbmm_(used.transpose(1, 2), d_part)
-            d_k[:, :last].baddbmm_(d_scores.transpose(1, 2), q[:, first:end], alpha=ctx.scale)
-            torch.baddbmm(d_q[:, first:end], d_scores, k[:, :last], beta=0, alpha=ctx.scale, out=d_q[:, first:end])
+            d_v[heads, seen].baddbmm_(used.transpose(1, 2), d_part)
+            d_k[heads, seen].baddbmm_(d_scores.transpose(1, 2), q[heads, steps], alpha=ctx.scale)
+            d_q_part = d_q[heads, steps]
+            torch.baddbmm(d_q_part, d_scores, k[heads, seen], beta=0, alpha=ctx.scale, out=d_q_part)
         return d_q, d_k, d_v, None, None, None
 
 
-def _parts(steps: int, seen: int, ordered: bool) -> Iterator[tuple[int, int, int]]:
-    """First and last of the positions that look at once, and how many they can see."""
-    if not ordered:
-        yield 0, steps, seen
-        return
-    at_once = max(64, -(-steps // 8))
-    for first in range(0, steps, at_once):
-        end = min(first + at_once, steps)
-        yield first, end, end
+def _parts(q: Tensor, k: Tensor, ordered: bool) -> Iterator[tuple[slice, slice, slice]]:
+    """Which heads at once, which of their positions look, and which they can see: few enough scores for a cache."""
+    (heads, steps, _), seen = q.shape, k.shape[1]
+    steps_at_once = max(64, -(-steps // 8)) if ordered else steps
+    heads_at_once = max(1, AT_ONCE // max(1, steps_at_once * seen))
+    for head in range(0, heads, heads_at_once):
+        for first in range(0, steps, steps_at_once):
+            end = min(first + steps_at_once, steps)
+            yield slice(head, head + heads_at_once), slice(first, end), slice(0, end if ordered else seen)

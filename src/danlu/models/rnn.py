@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from danlu.data.store import Shapes
+from danlu.models.dropout import Dropout
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads, Readout
 from danlu.models.inputs import Concat, Part, steps_inside, table_parts, token_vectors
@@ -99,7 +100,7 @@ class RecurrentTokens(Part):
         super().__init__()
         vectors = token_vectors(shapes, config.token_width)
         self.vectors = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=0)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.recurrent = Recurrent(config.token_width, config)
         self.width = self.recurrent.width
 
@@ -115,7 +116,7 @@ class Tagger(nn.Module):
         assert shapes.heads
         vectors = token_vectors(shapes, config.token_width)
         self.vectors = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=0)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.recurrent = Recurrent(config.token_width, config)
         self.tags = Heads(self.recurrent.width, shapes.heads)
 

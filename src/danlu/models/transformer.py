@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from danlu.models.dropout import Dropout
 from danlu.models.products import by_products
 from danlu.recipe import Frozen
 
@@ -211,7 +213,7 @@ class FeedForward(nn.Module):
         self.activation = MLP_ACTIVATIONS[config.activation]
         self.up = nn.Linear(config.width, config.inner * (2 if config.gated else 1), bias=config.bias)
         self.down = nn.Linear(config.inner, config.width, bias=config.bias)
-        self.dropout = nn.Dropout(config.inner_dropout)
+        self.dropout = Dropout(config.inner_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.up(x)
@@ -227,7 +229,7 @@ class Block(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.before = config.norm_place == "before"
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.attention, self.attention_norm = Attention(config), norm_of(config)
         self.cross = CrossAttention(config) if config.cross else None
         self.cross_norm = norm_of(config) if config.cross else None
@@ -271,11 +273,14 @@ class Layers(nn.Module):
         self.config = config
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = norm_of(config) if config.final_norm else nn.Identity()
+        self.checkpointing = False
         scaled_start(self, config)
 
     def forward(self, x: Tensor, view: View, cache: Cache | None = None, encoded: Encoded | None = None) -> Tensor:
+        again = self.checkpointing and self.training and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks):
-            x = block(x, view, cache, layer, encoded)
+            given = (x, view, cache, layer, encoded)
+            x = checkpoint(block, *given, use_reentrant=False) if again else block(*given)
         if cache is not None:
             cache.length += x.shape[1]
         return self.norm(x)
@@ -306,7 +311,7 @@ class TokenEmbedding(nn.Module):
             self.segments = nn.Embedding(config.segments, config.width)
             nn.init.normal_(self.segments.weight, std=0.02)
         self.norm = norm_of(config) if config.embedding_norm else nn.Identity()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, tokens: Tensor, positions: Tensor, segments: Tensor | None = None, vectors: Tensor | None = None
@@ -358,6 +363,14 @@ class Trunk(nn.Module):
         return self.layers(self.embedding(tokens, positions, segments, vectors), view, cache, encoded)
 
 
+def set_checkpointing(model: nn.Module) -> bool:
+    """Have each layer keep its inputs only, and compute the rest again on the way back; whether there are layers."""
+    found = [module for module in model.modules() if isinstance(module, Layers)]
+    for layers in found:
+        layers.checkpointing = True
+    return bool(found)
+
+
 def level_of(parameter: str) -> int | None:
     """How deep a parameter of that name lies: 0 among the embeddings, n in layer n, None behind the layers."""
     if "embed" in parameter:
@@ -377,13 +390,19 @@ def attended(q: Tensor, k: Tensor, v: Tensor, view: View, dropout: float) -> Ten
     shared = q.shape[1] // k.shape[1]
     if shared > 1:
         k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
-    if v.device.type == "cpu" and v.dtype == torch.bfloat16 and torch.is_grad_enabled() and v.shape[2] <= LONGEST:
+    if _multiplied(v, dropout):
         ordered = view.ordered and q.shape[2] == k.shape[2]
         rows = [each.to(v.dtype).flatten(0, 1) for each in (q, k, v)]
         out = by_products(*rows, view.added(q.to(v.dtype), k.shape[2]), ordered, dropout)
         return out.unflatten(0, (-1, q.shape[1])).transpose(1, 2).flatten(2)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=view.mask, dropout_p=dropout, is_causal=view.causal)
     return out.transpose(1, 2).flatten(2)
+
+
+def _multiplied(v: Tensor, dropout: float) -> bool:
+    """Whether products are faster than torch's own kernel: trained on a processor, in bfloat16 or with dropout."""
+    trained = v.device.type == "cpu" and torch.is_grad_enabled() and v.shape[2] <= LONGEST
+    return trained and (v.dtype == torch.bfloat16 or dropout > 0)
 
 
 def places(tokens: Tensor, before: int, documents: Tensor | None, start: Tensor | None) -> Tensor:

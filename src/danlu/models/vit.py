@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from danlu.data.store import Shapes
 from danlu.models import transformer
+from danlu.models.dropout import Dropout
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads
 from danlu.models.hub.layout import Layout, Rule, query_key_value
@@ -85,7 +86,7 @@ class PatchEmbedding(nn.Module):
         self.project = nn.Conv2d(channels, config.width, config.patch, config.patch)
         self.summary = nn.Parameter(torch.zeros(1, 1, config.width))
         self.positions = nn.Parameter(torch.randn(1, 1 + patches, config.width) * 0.02)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, pixels: Tensor) -> Tensor:
         height, width = pixels.shape[2:]

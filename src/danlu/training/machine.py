@@ -14,6 +14,7 @@ from torch import nn
 
 from danlu.data.store import Store
 from danlu.errors import DanluError
+from danlu.memory import kept_memory
 from danlu.training.operations import flops
 from danlu.training.plan import Plan, cores
 
@@ -42,12 +43,12 @@ def step_flops_per_row(model: nn.Module, store: Store) -> float:
 
 @contextmanager
 def set_for(plan: Plan) -> Iterator[None]:
-    """Threads and library of a run; afterwards they and torch's random state are as before."""
+    """Threads, library and memory of a run; afterwards they and torch's random state are as before."""
     before = torch.get_num_threads()
     state = torch.get_rng_state()
     torch.set_num_threads(plan.threads)
     try:
-        with float32_by(plan.float32_by):
+        with float32_by(plan.float32_by), kept_memory():
             yield
     finally:
         torch.set_num_threads(before)

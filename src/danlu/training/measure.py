@@ -67,6 +67,11 @@ def strengths_on(device: str) -> Strengths:
     )
 
 
+def half_pays() -> bool:
+    """Whether the processor's products are so much faster in bfloat16 that predictions are worth its rounding."""
+    return strengths_on("cpu").half == "bfloat16"
+
+
 def known_speeds(
     again: bool = False, *, now: Callable[[], float] = time.time, measure: Callable[[], Speeds] | None = None
 ) -> Speeds:

