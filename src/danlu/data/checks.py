@@ -11,6 +11,7 @@ import polars as pl
 
 from danlu.data.content import Labels, first_equal, input_names
 from danlu.data.examples import ROW, Examples
+from danlu.data.kept import is_kept
 from danlu.data.leaks import leaks
 from danlu.data.split import NAMED, Split, listed
 from danlu.data.values import as_texts
@@ -253,6 +254,8 @@ def texts(view: View) -> Iterator[Finding]:
     """Texts that hold nothing, and texts that are too long to be read at once."""
     for name in view.of_kind("text"):
         column = view.column(name)
+        if is_kept(column):  # documents, of which those without text are left out already
+            continue
         empty = column.str.strip_chars().str.len_bytes() == 0
         if empty.any():
             note = Note("checks.empty_texts", column=name, count=int(empty.sum()))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from danlu.data.examples import Examples
+from danlu.data.kept import contents, is_kept
 from danlu.data.values import as_texts
 
 Labels = npt.NDArray[np.int32]  # of rows: those with equal labels belong together
@@ -42,11 +43,13 @@ def codes(series: pl.Series) -> Labels:
 
 
 def row_hashes(examples: Examples, names: Sequence[str]) -> pl.Series:
-    """(rows,) UInt64 of the contents of the columns `names`; an image's content is its file's, not its path.
+    """(rows,) UInt64 of the contents of the columns `names`; an image's content is its file's, not its path, and a
+    kept text's is what it refers to.
 
     Two of 10 million different rows share a hash with a probability of 3 in a million (n² / 2⁶⁵).
     """
     frame = examples.frame.select(names)
+    frame = frame.with_columns(contents(frame[name]).alias(name) for name in names if is_kept(frame[name]))
     in_files = [n for n in names if examples.columns[n].kind == "image" and frame.schema[n] == pl.String]
     return frame.with_columns(file_contents(frame[name]) for name in in_files).hash_rows()
 

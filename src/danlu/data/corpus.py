@@ -4,11 +4,15 @@ A document's tokens are followed by END, which also stands before its first one:
 A checkpoint may have another token for that.
 """
 
+import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +21,15 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
+from danlu.cache import kept
+from danlu.data import token_file
 from danlu.data.examples import Examples
+from danlu.data.kept import PIECE, STRETCH, byte_sizes, character_counts, contents, in_pieces, sample
 from danlu.data.store import NextTokens, Ragged, Shapes, Store, Stream
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint, chunks, learned_pieces, opened, share_of_ideographs, texts_of
+from danlu.data.text import Checkpoint, learned_pieces, opened, require_texts, share_of_ideographs
+from danlu.data.token_file import Stretch, sums_of
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
@@ -50,7 +58,8 @@ _SMALL_ALPHABET = 256  # characters; of a larger one those seen once teach what 
 _CONTEXT = 256
 _LONGEST = 1024  # the same of a checkpoint that can take more
 _ROWS = 64  # of training text, at least, for a long context
-_CHUNK = 1000  # documents between two signs of progress
+LARGE = 32 << 20  # bytes of text: of less, tokens are held in memory
+LEARNED = 64 << 20  # bytes of text, at most, that a tokenizer is trained on
 
 
 @dataclass(frozen=True)
@@ -73,19 +82,21 @@ class Documents:
     reads: Literal["documents"] = "documents"
 
     def tokens(self, frame: pl.DataFrame, progress: Progress | None = None) -> "Encoded":
-        """The tokens of every document, each closed by `end`."""
-        texts = texts_of(frame[self.column], self.column)
-        texts = [text.lower() for text in texts] if self.lowercase else texts
-        parts: list[np.ndarray] = [np.empty(0, np.int32)]
-        for part in chunks(len(texts), _CHUNK, progress):
-            parts += self._ids(texts[part])
-        closed = [part for ids in parts[1:] for part in (ids, np.array([self.end], np.int32))]
-        lengths = np.array([len(ids) + 1 for ids in parts[1:]], np.int64)
-        size = np.array([len(text.encode()) for text in texts], np.int64)
-        tokens, offsets = np.concatenate([parts[0], *closed]), offsets_of(lengths)
-        return Encoded(
-            torch.from_numpy(tokens), torch.from_numpy(offsets), size, self._unwritten(tokens, offsets, size)
-        )
+        """The tokens of every document, each closed by `end`; of a large corpus they lie in the cache folder."""
+        texts = frame[self.column]
+        require_texts(texts, self.column)
+        size = int(byte_sizes(texts).sum())
+        if size >= LARGE:
+            return self._mapped(texts, size, progress)
+        empty = Stretch(np.empty(0, np.int32), np.empty((0, 4), np.int64))
+        stretches = [empty]
+        for stretch in self._stretches(texts):
+            stretches.append(stretch)
+            if progress:
+                progress(Note("codec.encoding_texts"), int(stretch.records[-1, 0]) + 1, len(texts))
+        lengths, bytes_, unwritten = sums_of(np.concatenate([each.records for each in stretches]), len(texts))
+        tokens = np.concatenate([each.tokens for each in stretches])
+        return Encoded(torch.from_numpy(tokens), torch.from_numpy(offsets_of(lengths)), bytes_, unwritten)
 
     def encode(
         self, examples: Examples, targets: Mapping[str, Target], rows: Rows, progress: Progress | None = None
@@ -139,11 +150,56 @@ class Documents:
             written[number] = len(token.encode()) if number >= len(SPECIAL) else 0
         return written
 
-    def _ids(self, texts: list[str]) -> list[np.ndarray]:
+    def _mapped(self, texts: pl.Series, size: int, progress: Progress | None) -> "Encoded":
+        """The tokens of a large corpus, written unless they are there."""
+        tell = progress or (lambda note, done, total: None)
+
+        def stretches(first: int) -> Iterator[Stretch]:
+            done = first * STRETCH
+            for stretch in self._stretches(texts, first):
+                yield stretch
+                done += int(stretch.records[:, 2].sum())
+                tell(Note("corpus.tokenizing"), min(done, size) >> 20, size >> 20)
+
+        folder = kept(
+            "tokens",
+            self._key(texts),
+            lambda folder: token_file.write(folder, stretches, len(texts), self.size),
+            lambda: tell(Note("corpus.waiting"), 0, 0),
+        )
+        found = token_file.opened(folder, self.size)
+        return Encoded(torch.from_numpy(found.tokens), torch.from_numpy(found.offsets), found.bytes, found.unwritten)
+
+    def _key(self, texts: pl.Series) -> str:
+        """What tokens of these texts are found again by."""
+        how = (self.kind, self.lowercase, self.end, self.tokenizer_json, STRETCH, PIECE)
+        return hashlib.sha256(repr(how).encode() + contents(texts).to_numpy().tobytes()).hexdigest()[:32]
+
+    def _stretches(self, series: pl.Series, first: int = 0) -> Iterator[Stretch]:
+        """The tokens of all texts, a stretch after the other, without the `first` ones."""
+        for pieces in islice(in_pieces(series), first, None):
+            texts = [text.lower() for text in pieces.texts] if self.lowercase else pieces.texts
+            ids = self._ids(texts, pieces.before)
+            end = np.array([self.end], np.int32)
+            closed = [part for own, last in zip(ids, pieces.ends, strict=True) for part in ((own, end)[: 1 + last])]
+            number = pieces.documents - pieces.documents[0]
+            counts = np.array([len(own) for own in ids], np.int64) + pieces.ends
+            written = np.array([len(text.encode()) for text in texts], np.int64)
+            lengths, size = (np.bincount(number, each).astype(np.int64) for each in (counts, written))
+            tokens = np.concatenate(closed)
+            unwritten = self._unwritten(tokens, offsets_of(lengths), size)
+            documents = np.arange(len(lengths)) + pieces.documents[0]
+            yield Stretch(tokens, np.stack([documents, lengths, size, unwritten], axis=1))
+
+    def _ids(self, texts: list[str], before: Sequence[str]) -> list[np.ndarray]:
         if self.kind == "char":  # a tokenizer takes 30 times as long for single characters
             return [self._characters[_code_points(text)] for text in texts]
-        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.array(encoding.ids, np.int32) for encoding in encodings]
+        if self.kind != "pretrained" or not any(before):
+            encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+            return [np.array(encoding.ids, np.int32) for encoding in encodings]
+        # one that marks where a text begins must not see a beginning in a piece
+        whole = self._ids([*map(str.__add__, before, texts)], [])
+        return [ids[len(seen) :] for ids, seen in zip(whole, self._ids([*before], []), strict=True)]
 
     @cached_property
     def _characters(self) -> np.ndarray:
@@ -166,7 +222,7 @@ class Documents:
 class Encoded:
     """The tokens of D documents one behind the other, each closed by END."""
 
-    tokens: Tensor  # (total,) int32
+    tokens: Tensor  # (total,) int32, or uint16 where they lie on the disk
     offsets: Tensor  # (D + 1,) int64
     bytes: np.ndarray  # (D,) of UTF-8
     unwritten: np.ndarray  # (D,) of them in characters or words that no token stands for
@@ -179,17 +235,19 @@ def fit_documents(
     config: TextConfig,
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
+    tokenizer_json: str | None = None,
 ) -> tuple[Documents, list[Note]]:
     """The checkpoint's tokenizer, or one trained on the documents, and what was chosen and why.
 
-    Raises DanluError where there is no text, where a setting has no use here, or the vocabulary is too small.
+    `tokenizer_json`: of a run that is resumed, which was trained on them already. Raises DanluError where there is no
+    text, where a setting has no use here, or the vocabulary is too small.
     """
     if "over_long" in config.model_fields_set:
         raise DanluError("corpus.over_long")
     if checkpoint:
         made, why = _of_checkpoint(column, unit, config, checkpoint), list[Note]()
     else:
-        made, why = _fitted(frame, column, unit, config, progress)
+        made, why = _fitted(frame, column, unit, config, progress, tokenizer_json)
     wanted = config.max_length or made.max_length
     longest = min(wanted, checkpoint.max_length) if checkpoint else wanted
     fitted = Note(f"corpus.tokens_{made.kind}", column=column, size=made.size, context=longest)
@@ -197,19 +255,57 @@ def fit_documents(
 
 
 def _fitted(
-    frame: pl.DataFrame, column: str, unit: Unit | None, config: TextConfig, progress: Progress | None
+    frame: pl.DataFrame,
+    column: str,
+    unit: Unit | None,
+    config: TextConfig,
+    progress: Progress | None,
+    tokenizer_json: str | None,
 ) -> tuple[Documents, list[Note]]:
-    texts = texts_of(frame[column], column)
+    require_texts(frame[column], column)
+    characters = int(character_counts(frame[column]).sum())
+    begun, texts = _texts_to_learn_from(frame[column])
     texts = [text.lower() for text in texts] if config.lowercase else texts
-    kind, why = (config.tokenizer, []) if config.tokenizer else _chosen_kind(texts)
-    if progress:
-        progress(Note("corpus.training_tokenizer"), 0, 0)
-    tokenizer = trained_tokenizer(kind, texts, config.vocab_size)
-    if config.lowercase:
-        tokenizer.normalizer = normalizers.Lowercase()
-    size = tokenizer.get_vocab_size()
-    context = _context(sum(map(len, texts)) // (1 if kind == "char" else 4))
-    return Documents(column, unit, kind, context, size, bool(config.lowercase), tokenizer.to_str()), why
+    kind, why = (config.tokenizer, []) if config.tokenizer else _chosen_kind(begun, characters)
+
+    def trained() -> str:
+        if progress:
+            progress(Note("corpus.training_tokenizer"), 0, 0)
+        tokenizer = trained_tokenizer(kind, texts, config.vocab_size)
+        if config.lowercase:
+            tokenizer.normalizer = normalizers.Lowercase()
+        return tokenizer.to_str()
+
+    written = tokenizer_json or _trained_once(frame[column], (kind, config.vocab_size, config.lowercase), trained)
+    size = Tokenizer.from_str(written).get_vocab_size()
+    context = _context(characters // (1 if kind == "char" else 4))
+    return Documents(column, unit, kind, context, size, bool(config.lowercase), written), why
+
+
+def _texts_to_learn_from(series: pl.Series) -> tuple[list[str], list[str]]:
+    """Beginnings of documents, and texts for a tokenizer: all of them, of a large corpus some from everywhere."""
+    if byte_sizes(series).sum() > LEARNED:
+        some = sample(series, LEARNED, seed=0)
+        return some, some
+    begun: list[str] = []
+    texts: list[str] = []
+    for pieces in in_pieces(series):
+        begun += [text for text, before in zip(pieces.texts, pieces.before, strict=True) if not before]
+        texts += pieces.texts
+    return begun, texts
+
+
+def _trained_once(series: pl.Series, settings: tuple[Any, ...], trained: Callable[[], str]) -> str:
+    """The tokenizer of a large corpus is kept beside its tokens; else it is trained each time."""
+    if byte_sizes(series).sum() < LARGE:
+        return trained()
+    how = (*settings, LEARNED, PIECE, version("tokenizers"))
+    key = hashlib.sha256(repr(how).encode() + contents(series).to_numpy().tobytes()).hexdigest()[:32]
+
+    def fill(folder: Path) -> None:
+        (folder / "tokenizer.json").write_text(trained(), encoding="utf-8")
+
+    return (kept("tokenizers", key, fill) / "tokenizer.json").read_text(encoding="utf-8")
 
 
 def _of_checkpoint(column: str, unit: Unit | None, config: TextConfig, checkpoint: Checkpoint) -> Documents:
@@ -227,9 +323,8 @@ def _of_checkpoint(column: str, unit: Unit | None, config: TextConfig, checkpoin
     return Documents(column, unit, "pretrained", longest, checkpoint.size, False, text, end=ends[0], begin=begin)
 
 
-def _chosen_kind(texts: Sequence[str]) -> tuple[Kind, list[Note]]:
+def _chosen_kind(texts: Sequence[str], characters: int) -> tuple[Kind, list[Note]]:
     """Characters where there is little text to learn longer tokens from, else parts of words."""
-    characters = sum(map(len, texts))
     chinese = share_of_ideographs([text[:10_000] for text in texts]) > 0.3
     kind: Kind = "char" if characters <= (_IDEOGRAPHS if chinese else _CHARACTERS) else "bpe"
     key = "corpus.why_ideographs" if chinese and kind == "char" else f"corpus.why_{kind}"

@@ -1,7 +1,8 @@
 """Which rows are documents: plain text files, a table's column of texts, a few long texts. Knows nothing of tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from danlu.data.examples import ROW, Column, Examples
 from danlu.data.formats.folders import is_labelled
 from danlu.data.formats.table import Source
+from danlu.data.kept import character_counts, cut_apart, in_pieces, is_kept, part_of
 from danlu.data.sources import STANDARD_INPUT, sources_of
 from danlu.data.split import Split
 from danlu.errors import DanluError
@@ -58,7 +60,9 @@ def of_documents(examples: Examples) -> Examples:
         c.name: c if c.name == name or c.kind == "ignore" else Column(c.name, "ignore", reason)
         for c in examples.columns.values()
     }
-    frame = examples.frame.filter(pl.col(name).cast(pl.String).str.strip_chars().str.len_bytes() > 0)
+    frame = examples.frame
+    if not is_kept(frame[name]):  # of those that are, none is empty
+        frame = frame.filter(pl.col(name).cast(pl.String).str.strip_chars().str.len_bytes() > 0)
     if frame.is_empty():
         raise DanluError("corpus.empty", column=name)
     return replace(examples, frame=frame, columns=columns)
@@ -91,33 +95,48 @@ def cut_in_parts(examples: Examples, config: SplitConfig) -> tuple[Examples, Spl
     Cuts lie at the ends of lines where there are any nearby.
     """
     name = document_column(examples)
-    sides: list[list[int]] = [[], [], []]
-    texts: list[str] = []
+    texts, sides = examples.frame[name], list[int]()
+    parts: list[pl.Series] = []
     rows: list[int] = []
-    for row, text in zip(examples.frame[ROW], examples.frame[name], strict=True):
-        for side, part in enumerate(_parts(text, 1 - config.validation - config.test, 1 - config.test)):
-            if part.strip():
-                sides[side].append(len(texts))
-                texts.append(part)
+    for position, row in enumerate(examples.frame[ROW]):
+        one, two, end = _ends(texts, position, 1 - config.validation - config.test, 1 - config.test)
+        for side, part in enumerate(_parts(texts, position, (one, two, end))):
+            if _holds_text(part):
+                sides.append(side)
+                parts.append(part)
                 rows.append(row)
-    frame = pl.DataFrame({name: texts, ROW: pl.Series(rows, dtype=pl.UInt32)})
+    frame = pl.DataFrame([pl.concat(parts).alias(name), pl.Series(ROW, rows, dtype=pl.UInt32)])
     note = Note("corpus.cut", count=len(examples))
-    train, validation, test = (np.array(side, np.int64) for side in sides)
+    train, validation, test = (np.flatnonzero(np.array(sides) == side) for side in range(3))
     return replace(examples, frame=frame, columns={name: examples.columns[name]}), Split(
         train, validation, test, (note,)
     )
 
 
-def _parts(text: str, first: float, second: float) -> Sequence[str]:
-    """The text in three, cut near two shares of its length."""
-    one = _cut(text, round(first * len(text)))
-    two = max(one, _cut(text, round(second * len(text))))
-    return text[:one], text[one:two], text[two:]
+def _ends(texts: pl.Series, row: int, first: float, second: float) -> tuple[int, int, int]:
+    """Behind how many characters the three parts of a text end, near two shares of its length."""
+    length = int(character_counts(texts[row : row + 1])[0])
+    one = _cut(texts, row, round(first * length), length)
+    return one, max(one, _cut(texts, row, round(second * length), length)), length
 
 
-def _cut(text: str, near: int) -> int:
-    line = text.find("\n", near, near + _SEARCH)
-    return near if line < 0 or near in (0, len(text)) else line + 1
+def _parts(texts: pl.Series, row: int, ends: tuple[int, int, int]) -> Iterator[pl.Series]:
+    """The text of a row in parts, as columns of one row, none of them empty."""
+    if is_kept(texts):
+        parts = cut_apart(texts, row, ends)
+        yield from (parts[i : i + 1] for i in range(len(parts)))
+        return
+    for begin, end in pairwise((0, *ends)):
+        yield pl.Series([texts[row][begin:end]])
+
+
+def _holds_text(part: pl.Series) -> bool:
+    return any(text.strip() for pieces in in_pieces(part) for text in pieces.texts)
+
+
+def _cut(texts: pl.Series, row: int, near: int, length: int) -> int:
+    line = part_of(texts, row, near, near + _SEARCH).find("\n")
+    return near if line < 0 or near in (0, length) else near + line + 1
 
 
 def _is_plain(source: Source) -> bool:

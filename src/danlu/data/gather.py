@@ -54,19 +54,18 @@ def gathered_rows(names: Sequence[str], ask: Ask, progress: Progress | None) -> 
     return _stacked(frames), Origin(tuple(files), tuple(bad))
 
 
-def parts(name: str, ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
-    """The rows of the named sources part by part, ROW counting over all; each Origin has the part's bad rows only."""
+def parts(sources: Sequence[Source], ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
+    """The rows of the sources part by part, ROW counting over all; each Origin has the part's bad rows only."""
     done: list[SourceFile] = []
     start = 0
-    for source in sources_of(name):
-        met = 0
+    for source in sources:
+        file = SourceFile(source.name, source.format, "", 0, 0)
         for table in tables_of(source, ask):
-            met += table.rows
-            file = SourceFile(source.name, source.format, "", 0, met, table.encoding, table.delimiter)
+            file = replace(file, rows=file.rows + table.rows, encoding=table.encoding, delimiter=table.delimiter)
             origin = Origin((*done, file), tuple(_shifted(table.bad, start)))
             yield _placed(table.frame, source, start), origin
-        done.append(SourceFile(source.name, source.format, "", 0, met))
-        start += met
+        done.append(file)
+        start += file.rows
 
 
 def tables_of(source: Source, ask: Ask) -> Iterator[Table]:
@@ -83,7 +82,7 @@ def _shifted(bad: Sequence[BadRow], start: int) -> list[BadRow]:
 def _all_read(sources: Sequence[Source], ask: Ask, progress: Progress | None) -> list[_Read]:
     """Every source read; files are hashed in a thread beside, so that a second core is not idle."""
     with ThreadPoolExecutor(1) as pool:
-        hashed: list[Future[list[Digest]]] = [pool.submit(_digests, source) for source in sources]
+        hashed: list[Future[list[Digest]]] = [pool.submit(digests, source) for source in sources]
         tables = [_tables_told(source, ask, progress) for source in sources]
         return [_Read(s, t, h.result()) for s, t, h in zip(sources, tables, hashed, strict=True)]
 
@@ -107,7 +106,7 @@ def _source_files(read: _Read) -> Iterator[SourceFile]:
         yield SourceFile(name, read.source.format, sha256, size, 0 if i else read.rows, encoding, delimiter)
 
 
-def _digests(source: Source) -> list[Digest]:
+def digests(source: Source) -> list[Digest]:
     """sha256 and size of each file of a source; of a folder, over the names and contents of all its files."""
     if source.path is None:
         return [("", 0)]

@@ -11,19 +11,19 @@ from danlu.data.entity_rows import with_entities, written
 from danlu.data.examples import ROW, BadRow, Column, Examples, Origin
 from danlu.data.fitting import BadRows, fitted, place, without_unreadable_images
 from danlu.data.formats.memory import frame_of
-from danlu.data.formats.table import Ask, numbered
+from danlu.data.formats.table import Ask, Source, numbered
 from danlu.data.gather import gathered_rows, parts, plain
 from danlu.data.kinds import infer_columns
 from danlu.data.long_format import SEQUENCE, gathered, require_columns, time_column, varying_numbers
 from danlu.data.pair_rows import pair_columns
 from danlu.data.question_rows import questions, with_answers
-from danlu.data.sources import given_splits
+from danlu.data.sources import given_splits, sources_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import DataConfig, LongSequences
 from danlu.words import Note
 
-__all__ = ["examples_of", "frame_of", "given_splits", "read", "stream"]
+__all__ = ["examples_of", "frame_of", "given_splits", "in_pieces", "read", "stream"]
 
 Columns = Mapping[str, Column]
 
@@ -94,7 +94,7 @@ def stream(source: str, config: DataConfig, columns: Columns | None, rows: int =
         yield read(config, [source], columns)
         return
     wish, share = _Wish(config, columns), _BadShare(config.max_bad_rows)
-    for frame, origin in parts(source, replace(wish.ask, block=_STREAM_BLOCK)):
+    for frame, origin in parts(sources_of(source), replace(wish.ask, block=_STREAM_BLOCK)):
         for piece in frame.iter_slices(rows):
             examples = _examples(piece, origin, wish)
             share.add(examples.origin.bad_rows, piece.height + len(origin.bad_rows))
@@ -106,6 +106,26 @@ def stream(source: str, config: DataConfig, columns: Columns | None, rows: int =
     share.judge()
     if not share.rows:
         raise DanluError("data.no_rows", files=source)
+
+
+def in_pieces(
+    sources: Sequence[Source], config: DataConfig, columns: Columns | None, task: str | None
+) -> Iterator[Examples]:
+    """The rows of files of documents part by part, a long document in several parts with the same ROW.
+
+    Without `columns` the first part says what they are. Each Origin has the bad rows of its part alone. Raises
+    DanluError as `read` does, at the end where too many rows are bad.
+    """
+    wish, share, last = _Wish(config, columns, task), _BadShare(config.max_bad_rows), -1
+    for frame, origin in parts(sources, replace(wish.ask, in_pieces=True)):
+        examples = _examples(frame, origin, wish)
+        wish = replace(wish, columns=wish.columns or examples.columns)
+        share.add(examples.origin.bad_rows, frame.filter(pl.col(ROW) != last).height + len(origin.bad_rows))
+        last = frame[ROW][-1] if frame.height else last
+        yield examples
+    share.judge()
+    if not share.rows:
+        raise DanluError("data.no_rows", files=", ".join(source.name for source in sources))
 
 
 def _judged(frame: pl.DataFrame, origin: Origin, wish: _Wish) -> Examples:

@@ -14,6 +14,7 @@ import polars as pl
 
 from danlu.data.content import Labels, codes, first_equal, input_names
 from danlu.data.examples import ROW, Examples
+from danlu.data.kept import contents, is_kept
 from danlu.data.values import Floats, Mask, as_texts, natural_order
 from danlu.errors import DanluError
 from danlu.recipe import SplitConfig
@@ -140,7 +141,7 @@ def drop_duplicates(examples: Examples, targets: Sequence[str]) -> tuple[Example
 def without_overlap(train: Examples, other: Examples, targets: Sequence[str]) -> tuple[Examples, Note | None]:
     """`train` without the rows whose inputs stand in `other` too, and a note if there were any."""
     names = [name for name in input_names(train, targets) if name in other.frame.columns]
-    frames = [train.frame.select(names), other.frame.select(names)]
+    frames = [_comparable(examples.frame.select(names)) for examples in (train, other)]
     both = replace(train, frame=pl.concat(frames, how="vertical_relaxed", rechunk=False))
     first = first_equal(both, names)
     overlapping = np.isin(first[: len(train)], first[len(train) :])
@@ -149,6 +150,11 @@ def without_overlap(train: Examples, other: Examples, targets: Sequence[str]) ->
     place = train.origin.place(train.frame[ROW][int(overlapping.argmax())])
     rest = train.take(np.flatnonzero(~overlapping))
     return rest, Note("split.overlap", count=int(overlapping.sum()), place=place)
+
+
+def _comparable(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the content of kept texts in place of what refers to them."""
+    return frame.with_columns(contents(column).alias(column.name) for column in frame if is_kept(column))
 
 
 def _rows(examples: Examples, targets: Sequence[str], config: SplitConfig, stratify_on: str | None) -> Rows:

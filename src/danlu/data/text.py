@@ -25,9 +25,10 @@ from tokenizers import (
     trainers,
 )
 
+from danlu.data.kept import is_kept, texts_at
 from danlu.data.store import Ragged
 from danlu.data.tally import Rows
-from danlu.data.values import IDEOGRAPHS, Lengths, as_texts, first_of_each, offsets_of
+from danlu.data.values import IDEOGRAPHS, Lengths, first_of_each, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import TextConfig
@@ -282,9 +283,16 @@ def chunks(count: int, size: int, progress: Progress | None) -> Iterator[slice]:
 
 def texts_of(series: pl.Series, name: str) -> list[str]:
     """The texts of a column, "" where missing; raises DanluError where it holds no texts."""
+    require_texts(series, name)
+    return texts_at(series)
+
+
+def require_texts(series: pl.Series, name: str) -> None:
+    """Raises DanluError where the column holds no texts."""
+    if is_kept(series):
+        return
     if series.dtype.is_nested() or series.dtype == pl.Binary:
         raise DanluError("codec.wrong_type", column=name, wanted=Note("codec.kind_text"), got=str(series.dtype))
-    return as_texts(series).fill_null("").to_list()
 
 
 def share_of_ideographs(texts: Sequence[str]) -> float:

@@ -17,7 +17,8 @@ from torch import nn
 
 from danlu.data.corpus import UNKNOWN, Documents, Encoded
 from danlu.data.examples import ROW, Examples
-from danlu.data.text import share_of_ideographs, texts_of
+from danlu.data.kept import byte_sizes, in_pieces, part_of
+from danlu.data.text import share_of_ideographs
 from danlu.evaluation.asking import Answers, Asking
 from danlu.evaluation.baseline import Baseline
 from danlu.evaluation.judge import Evidence
@@ -36,6 +37,7 @@ MOST_BYTES = 8_000_000  # of training text that xz may look back on
 LOOK_BACK = 32_768  # bytes that gzip can
 SAMPLES = 3
 TEMPERATURE = 0.8  # at which they are drawn: livelier than the likeliest text, less wild than the model
+JUDGED = 10_000_000  # characters of a document that are looked at for places to begin a sample
 BEGINNING, LENGTH = 40, 400  # characters of a sample that are given, and in all
 
 Nats = np.ndarray  # (positions,) float64
@@ -47,6 +49,11 @@ class Text:
 
     documents: Documents
     examples: Examples
+
+    @property
+    def texts(self) -> pl.Series:
+        """The texts themselves."""
+        return self.examples.frame[self.documents.column]
 
     @cached_property
     def encoded(self) -> Encoded:
@@ -156,18 +163,19 @@ def writer(module: nn.Module, documents: Documents) -> Writer:
 
 def beginnings(text: Text) -> list[tuple[str, str]]:
     """A few places of the documents, evenly taken: how the text begins there, and how it goes on."""
-    texts = texts_of(text.examples.frame[text.documents.column], text.documents.column)
-    one_in = max(1, len(texts) // SAMPLES)
-    chosen = [(document, 0) for document in texts[::one_in][:SAMPLES]]
-    if len(texts) < SAMPLES:  # several places of the first: beginnings of lines
-        places = (round(len(texts[0]) * i / SAMPLES) for i in range(SAMPLES))
-        chosen = [(texts[0], texts[0].find("\n", place) + 1) for place in places]
-    short = 4 if share_of_ideographs(texts[:100]) > 0.3 else 1  # an ideograph says as much as some letters
+    column = text.texts
+    chosen = [(row, 0) for row in range(0, len(column), max(1, len(column) // SAMPLES))][:SAMPLES]
+    if len(column) < SAMPLES:  # several places of the first: beginnings of lines
+        first = part_of(column, 0, 0, JUDGED)
+        chosen = [(0, first.find("\n", round(len(first) * i / SAMPLES)) + 1) for i in range(SAMPLES)]
+    seen = [part_of(column, row, 0, JUDGED) for row in range(min(len(column), 100))]
+    short = 4 if share_of_ideographs(seen) > 0.3 else 1  # an ideograph says as much as some letters
     begin, end = BEGINNING // short, LENGTH // short
     found = []
-    for document, place in chosen:
-        size = min(begin, (len(document) - place) // 2)
-        found.append((document[place : place + size], document[place + size : place + end]))
+    for row, place in chosen:
+        document = part_of(column, row, place, place + max(2 * begin, end))
+        size = min(begin, len(document) // 2)
+        found.append((document[:size], document[size:end]))
     return found
 
 
@@ -179,13 +187,29 @@ def rivals(train: Text, test: Text) -> Iterator[Baseline]:
         nats = ngram_nats(train.encoded, test.encoded, train.documents.size, order) + test.unwritten
         spent = time.monotonic() - began
         yield Baseline(name, test.prediction(nats), min(available, MOST_TOKENS), available, spent)
-    before, text = (_bytes(part) for part in (train, test))
+    size, text = int(byte_sizes(train.texts).sum()) + len(train.texts) - 1, last_bytes(test.texts)
     for squeezer, compressed, most in (("gzip", _gzipped, LOOK_BACK), ("xz", _xzipped, MOST_BYTES)):
         began = time.monotonic()
-        nats = test.bytes * (compressed(before[-most:], text) * 8 * math.log(2) / test.bytes.sum())
+        nats = test.bytes * (compressed(last_bytes(train.texts, most), text) * 8 * math.log(2) / test.bytes.sum())
         spent = time.monotonic() - began
-        used = round(available * min(1.0, most / max(len(before), 1)))
+        used = round(available * min(1.0, most / max(size, 1)))
         yield Baseline(Note(f"evaluate.{squeezer}"), test.prediction(nats), used, available, spent)
+
+
+def last_bytes(texts: pl.Series, most: int | None = None) -> bytes:
+    """The texts, a line break between them, or their last bytes."""
+    sizes = byte_sizes(texts)
+    first = 0 if most is None else int((sizes[::-1].cumsum() < most).sum())
+    first = 0 if most is None else max(0, len(texts) - first - 1)
+    found, held = [], 0
+    for pieces in in_pieces(texts[first:]):
+        joined = "".join(text + "\n" * int(ends) for text, ends in zip(pieces.texts, pieces.ends, strict=True))
+        found.append(joined.encode())
+        held += len(found[-1])
+        while most is not None and held - len(found[0]) > most:
+            held -= len(found.pop(0))
+    whole = b"".join(found).removesuffix(b"\n")
+    return whole if most is None else whole[-most:]
 
 
 def ngram_nats(train: Encoded, test: Encoded, size: int, order: int) -> Nats:
@@ -227,10 +251,6 @@ def _padded(encoded: Encoded, order: int, most: int | None = None) -> tuple[np.n
     mark = 1 << 20  # above every token
     starts = offsets[:-1] if most is None else offsets[:-1][offsets[:-1] < most]
     return np.insert(encoded.tokens.numpy()[:most].astype(np.int64), np.repeat(starts, order - 1), mark), mark
-
-
-def _bytes(text: Text) -> bytes:
-    return "\n".join(texts_of(text.examples.frame[text.documents.column], text.documents.column)).encode()
 
 
 def _gzipped(before: bytes, text: bytes) -> int:

@@ -5,17 +5,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from danlu.data.checks import Finding, check
-from danlu.data.documents import are_few, cut_in_parts, is_plain_text, of_documents, with_documents
+from danlu.data.documents import (
+    are_few,
+    cut_in_parts,
+    document_column,
+    is_plain_text,
+    of_documents,
+    with_documents,
+)
 from danlu.data.examples import Examples
+from danlu.data.kept import byte_sizes, is_kept
 from danlu.data.kinds import infer_target, infer_task
+from danlu.data.large import are_large, kept_documents
 from danlu.data.question_rows import kept_together
 from danlu.data.read import given_splits, read
 from danlu.data.split import drop_duplicates, labelled, split, without_overlap
 from danlu.errors import DanluError
 from danlu.events import Event, Progress, Told, during
-from danlu.recipe import DataConfig, Recipe
+from danlu.recipe import DataConfig, Recipe, SplitConfig
 from danlu.tasks import Task, task_named
 from danlu.words import Note
+
+MEASURED = 8_000_000  # bytes of a corpus, each, that are enough to validate and to test
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,8 @@ def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, N
         data, why = with_documents(recipe.data, wanted.name)
         recipe, notes = recipe.model_copy(update={"data": data}), [*notes, *why]
     if rows is None:
-        rows = yield from during(lambda progress: read(recipe.data, progress=progress, task=recipe.task))
+        reading = kept_documents if wanted and wanted.goal is None and are_large(recipe.data) else read
+        rows = yield from during(lambda progress: reading(recipe.data, progress=progress, task=recipe.task))
     task, targets, examples, why = _purpose(wanted, rows, recipe.data)
     notes += why
     _refuse_idle_text(task, recipe.data)
@@ -125,6 +137,9 @@ def _divided(
     test, about_test = _given(data.test_files, data, targets, examples, progress)
     given = {name: 0.0 for name, rows in (("validation", validation), ("test", test)) if rows is not None}
     shares = data.split.model_copy(update=given)
+    if task.goal is None:
+        shares, limited = _limited(shares, examples)
+        notes = [*notes, *limited]
     if task.goal is None and are_few(examples, shares):
         _refuse_folds(recipe, examples)
         examples, parts = cut_in_parts(examples, shares)
@@ -153,6 +168,19 @@ def _divided(
     )
 
 
+def _limited(shares: SplitConfig, examples: Examples) -> tuple[SplitConfig, list[Note]]:
+    """The shares where nobody chose them: of a large corpus less is measured, as more would tell the same."""
+    size = int(byte_sizes(examples.frame[document_column(examples)]).sum())
+    chosen = shares.model_fields_set
+    less = {
+        name: MEASURED / size
+        for name in ("validation", "test")
+        if name not in chosen and getattr(shares, name) * size > MEASURED
+    }
+    note = Note("corpus.measured", megabytes=MEASURED // 10**6)
+    return shares.model_copy(update=less), [note] if less else []
+
+
 def _refuse_folds(recipe: Recipe, examples: Examples) -> None:
     """DanluError where folds are wanted of texts that are too few to be divided whole."""
     if recipe.evaluate.cv:
@@ -165,7 +193,8 @@ def _given(
     """The labelled rows of given files, and what was left out; None where no file is given or none has the targets."""
     if not files:
         return None, []
-    rows = read(data, files, examples.columns, progress)
+    kept = any(is_kept(column) for column in examples.frame)
+    rows = (kept_documents if kept else read)(data, files, examples.columns, progress)
     if not set(targets) <= set(rows.frame.columns):  # as a contest's test.csv, which is there to be predicted
         return None, [Note("flow.unlabelled_file", files=", ".join(files), targets=", ".join(targets))]
     marked = [rows.columns[name].reason for name in targets if rows.columns[name].kind in ("entities", "answers")]

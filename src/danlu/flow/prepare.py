@@ -21,6 +21,7 @@ from danlu.flow.material import Material
 from danlu.models.choose import choose
 from danlu.models.family import Family
 from danlu.models.pretrained import Pretrained, fine_tuning
+from danlu.models.transformer import set_checkpointing
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
 from danlu.tasks.task import Given
@@ -69,7 +70,7 @@ def prepared_for(
     begin = _pretrained(recipe, progress)
     name, why = (begin.family, []) if begin else _family_name(recipe, material)
     family = models.family_for(name, material.task.modality)
-    codec, tally = _codec(material, family, begin, progress), Tally()
+    codec, tally = _codec(material, family, begin, progress, tokenizer_json), Tally()
     codec = codec.reading_by(tokenizer_json) if tokenizer_json else codec
     store = codec.encode(material.train, progress=progress, tally=tally)
     validation = codec.encode(material.validation, tally=tally)
@@ -97,11 +98,14 @@ def prepared_for(
     )
 
 
-def _codec(material: Material, family: Family, begin: Pretrained | None, progress: Progress) -> Codec:
+def _codec(
+    material: Material, family: Family, begin: Pretrained | None, progress: Progress, tokenizer_json: str | None
+) -> Codec:
     """How the rows become tensors, as the checkpoint reads them where there is one."""
     data = begin.asked(material.data) if begin else material.data
     tokenizer = begin.tokenizer if begin else None
-    codec = material.task.codec(Given(material.train, material.targets, family, data, tokenizer, progress))
+    given = Given(material.train, material.targets, family, data, tokenizer, progress, tokenizer_json)
+    codec = material.task.codec(given)
     codec = begin.adapted(codec) if begin else codec
     codec.require(material.test)
     return codec
@@ -118,6 +122,8 @@ def _module(
         trained = [begin.load(module, config, recipe.train.freeze)] if begin else []
         if family.prepare:
             family.prepare(module, store)
+        if recipe.train.checkpointing and not set_checkpointing(module):
+            raise DanluError("train.no_blocks", family=family.name)
     return module, config, trained
 
 

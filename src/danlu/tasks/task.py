@@ -39,7 +39,7 @@ class Objective(Protocol):
 class Given:
     """What a codec is made from: the training rows, the columns to tell, the family that is to read, the settings.
 
-    `checkpoint` holds the tokenizer of a pretrained model.
+    `checkpoint` holds the tokenizer of a pretrained model, `tokenizer_json` that of a run that is resumed.
     """
 
     train: Examples
@@ -48,6 +48,7 @@ class Given:
     data: DataConfig
     checkpoint: Checkpoint | None = None
     progress: Progress | None = None
+    tokenizer_json: str | None = None
 
 
 class Task(Protocol):

@@ -35,7 +35,13 @@ class TextGeneration:
         """The tokens of the documents."""
         column = document_column(given.train)
         documents, said = fit_documents(
-            given.train.frame, column, given.data.documents, given.data.text, given.checkpoint, given.progress
+            given.train.frame,
+            column,
+            given.data.documents,
+            given.data.text,
+            given.checkpoint,
+            given.progress,
+            given.tokenizer_json,
         )
         return Codec(targets={}, inputs={column: "text"}, notes=tuple(said), reading=documents)
 

@@ -33,6 +33,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "its end for the test",
         "划分：只有 {count} 篇文档，无法整篇划分；每篇按位置切开：开头用于训练，末尾用于测试",
     ),
+    "corpus.measured": (
+        "split: validation and test take {megabytes} MB of the text each, enough to measure by "
+        "(data.split.validation and data.split.test choose shares)",
+        "划分：验证和测试各取 {megabytes} MB 文本，足够衡量（可用 data.split.validation 和 data.split.test 指定比例）",
+    ),
     "corpus.no_folds": (
         "recipe: evaluate.cv needs at least 10 documents, and there are {count}. Leave it out, or set data.documents "
         "to paragraph or line.",
@@ -69,6 +74,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "corpus.no_end": (
         "the checkpoint's tokenizer has no token that ends a document (looked for: {marks}). Choose another checkpoint.",
         "检查点的分词器没有表示文档结束的词元（找过：{marks}）。请换一个检查点。",
+    ),
+    "corpus.keeping": ("keeping the text in the cache folder, MB", "把文本存入缓存文件夹（MB）"),
+    "corpus.tokenizing": ("turning the text into tokens, MB", "把文本转成词元（MB）"),
+    "corpus.waiting": (
+        "waiting for another process that prepares the same text",
+        "等待另一个进程准备同一份文本",
     ),
     "corpus.training_tokenizer": ("training the tokenizer", "训练分词器"),
     "corpus.why_char": (

@@ -27,6 +27,7 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 BATCH = 8192  # files
+_LONG_TEXTS = 64  # files at a time, where all of them are too much for memory
 
 
 def image_tables(source: Source, ask: Ask) -> Iterator[Table]:
@@ -37,7 +38,8 @@ def image_tables(source: Source, ask: Ask) -> Iterator[Table]:
 def text_tables(source: Source, ask: Ask) -> Iterator[Table]:
     """The texts of a folder: `text` and, where there are subfolders, `label`."""
     assert source.path is not None
-    found = _tables(source, text_suffixes(source.path), "text", lambda path: _content(path, ask.encoding))
+    batch = _LONG_TEXTS if ask.in_pieces else BATCH
+    found = _tables(source, text_suffixes(source.path), "text", lambda path: _content(path, ask.encoding), batch)
     return _taken_apart(found, ask.documents) if ask.documents else found
 
 
@@ -68,13 +70,15 @@ def image_path_flags(cells: pl.Series) -> pl.Series:
     return cells.str.contains(rf"(?i)\.({endings})\s*$")
 
 
-def _tables(source: Source, suffixes: tuple[str, ...], column: str, value: Callable[[Path], str]) -> Iterator[Table]:
+def _tables(
+    source: Source, suffixes: tuple[str, ...], column: str, value: Callable[[Path], str], batch: int = BATCH
+) -> Iterator[Table]:
     assert source.path is not None
     files = files_below(source.path, suffixes)
     labels = [_label(path, source.path) for path in files]
     labelled = any(label is not None for label in labels)
-    for start in range(0, len(files), BATCH):
-        part = slice(start, start + BATCH)
+    for start in range(0, len(files), batch):
+        part = slice(start, start + batch)
         frame = pl.DataFrame({column: [value(path) for path in files[part]]})
         if labelled:
             frame = frame.with_columns(pl.Series("label", labels[part], dtype=pl.String))

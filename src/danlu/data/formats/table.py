@@ -45,6 +45,7 @@ class Ask:
     as_text: frozenset[str] = frozenset()  # columns whose cells stay as they are written
     documents: Literal["file", "paragraph", "line"] | None = None  # what a row is in plain text; None: as the format
     block: int = 8 << 20  # bytes parsed at a time
+    in_pieces: bool = False  # a long document may come in several tables, with the same ROW and counted once
 
 
 @dataclass(frozen=True)
