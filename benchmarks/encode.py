@@ -61,7 +61,7 @@ def sentence_transformers_bf16(asked):
     import torch
 
     model = _model(dtype=torch.bfloat16)
-    return measured(asked, lambda texts: model.encode(texts, batch_size=BATCH, convert_to_numpy=False))
+    return measured(asked, lambda texts: model.encode(texts, batch_size=BATCH, convert_to_tensor=True).float())
 
 
 def onnx_runtime(asked):
@@ -69,16 +69,24 @@ def onnx_runtime(asked):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
+    class Hidden(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = AutoModel.from_pretrained(minilm(), attn_implementation="eager").eval()
+
+        def forward(self, tokens, mask, segments):
+            found = self.model(input_ids=tokens, attention_mask=mask, token_type_ids=segments)
+            return found.last_hidden_state
+
     tokenizer = AutoTokenizer.from_pretrained(minilm())
-    model = AutoModel.from_pretrained(minilm()).eval()
-    example = tokenizer(["a", "b c"], padding=True, return_tensors="pt")
     names = ["input_ids", "attention_mask", "token_type_ids"]
+    example = tokenizer(["a", "b c"], padding=True, return_tensors="pt")
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "model.onnx")
-        axes = {name: {0: "rows", 1: "steps"} for name in [*names, "hidden"]}
+        rows, steps = torch.export.Dim("rows"), torch.export.Dim("steps", max=256)
         torch.onnx.export(
-            model, tuple(example[name] for name in ("input_ids", "attention_mask", "token_type_ids")), file,
-            input_names=names, output_names=["hidden"], dynamic_axes=axes, dynamo=False,
+            Hidden(), tuple(example[name] for name in names), file, input_names=names, dynamo=True,
+            dynamic_shapes=({0: rows, 1: steps},) * 3, verbose=False,
         )  # fmt: skip
         session = onnxruntime.InferenceSession(file)
 

@@ -1,6 +1,7 @@
 """What Python users call: `train`, `load`, `predict`, `evaluate`, `read`. Each is one call into the flow."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import polars as pl
 from danlu.data.examples import Examples
 from danlu.data.read import examples_of
 from danlu.data.read import read as read_files
-from danlu.embedding import Embedder
+from danlu.embedding import Embedder, Precision
 from danlu.errors import DanluError
 from danlu.exporting import exporting
 from danlu.exporting.job import Bits
@@ -19,6 +20,7 @@ from danlu.models.hub.sentences import Pooling
 from danlu.predictor import Predictor, files_of
 from danlu.recipe import Recipe
 from danlu.run import Run
+from danlu.training.measure import half_pays
 
 __all__ = [
     "embed",
@@ -130,7 +132,7 @@ def embedder(source: str | Path | Run) -> Embedder:
     """What makes vectors of texts: a run's model, or the checkpoint of a folder or of a name on the hub."""
     if isinstance(source, Run) or (Path(source) / "recipe.yaml").is_file():
         return load(source).embedder
-    return Embedder.of_checkpoint(str(source))
+    return replace(Embedder.of_checkpoint(str(source)), half_pays=half_pays())
 
 
 def embed(
@@ -139,13 +141,14 @@ def embed(
     *,
     pooling: Pooling | None = None,
     normalize: bool | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """A vector for each text, (N, width) float32, from a run or a checkpoint.
 
-    `pooling` and `normalize` are what the checkpoint says where they are None. Raises DanluError where it is no
-    Transformer that reads texts.
+    `pooling` and `normalize` are what the checkpoint says where they are None; `precision` ("float32", "bfloat16") is
+    what is fast on this machine. Raises DanluError where it is no Transformer that reads texts.
     """
-    return embedder(source).asked(pooling, normalize).vectors(texts)
+    return embedder(source).asked(pooling, normalize, precision).vectors(texts)
 
 
 def export(

@@ -278,6 +278,10 @@ def embed(
     normalize: Annotated[
         bool | None, typer.Option("--normalize/--no-normalize", help=say("cli.embed.normalize"))
     ] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(metavar="float32|bfloat16", help=say("cli.embed.precision")),
+    ] = None,
 ) -> None:
     """Give a vector for each text."""
     if bool(data) == bool(text):
@@ -287,7 +291,7 @@ def embed(
     from danlu.data.tally import Tally
 
     file = output.writable(out) if out else None
-    embedder, tally = api.embedder(source).asked(pooling, normalize), Tally()
+    embedder, tally = api.embedder(source).asked(pooling, normalize, precision), Tally()
     print(embedder.note, file=sys.stderr)
     if data:
         _write(lambda progress: embedder.rows(data, tally, column, progress), file)

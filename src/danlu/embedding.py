@@ -6,7 +6,7 @@ A checkpoint's own settings are read as sentence-transformers reads them (Reimer
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,10 @@ from danlu.recipe import DataConfig
 from danlu.words import Note
 
 TOKENS_AT_ONCE = 2048  # of a batch, padding included: what they come to stays in cache
+HALF_FROM = 256  # width below which casts take longer than what is gained
 COLUMN = "embedding"
+
+Precision = Literal["auto", "float32", "bfloat16"]
 
 Vectors = npt.NDArray[np.float32]
 
@@ -45,8 +48,9 @@ Vectors = npt.NDArray[np.float32]
 class Embedder:
     """A Transformer and what it takes to make a vector of a text.
 
-    `max_length`: tokens of a text, marks included. `half`: products are in bfloat16, sums and norms in float32. Of a
-    run: `data` and `columns` tell how files are read, `texts` names its columns of texts.
+    `max_length`: tokens of a text, marks included. `precision`: of products; "auto" is bfloat16 from a width of
+    HALF_FROM on, where that is fast on this machine (`half_pays`), else float32. Of a run: `data` and `columns` tell
+    how files are read, `texts` names its columns of texts.
     """
 
     trunk: Trunk
@@ -55,7 +59,8 @@ class Embedder:
     pooling: Pooling = "mean"
     normalize: bool = False
     lowercase: bool = False
-    half: bool = False
+    precision: Precision = "auto"
+    half_pays: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     columns: Mapping[str, Column] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
@@ -83,12 +88,13 @@ class Embedder:
         made = cls.of_module(module, begin.tokenizer.tokenizer_json, longest)
         return replace(made, pooling=said.pooling, normalize=said.normalize, lowercase=said.lowercase)
 
-    def asked(self, pooling: Pooling | None, normalize: bool | None) -> Self:
+    def asked(self, pooling: Pooling | None, normalize: bool | None, precision: Precision | None = None) -> Self:
         """The same with the settings that are not None; DanluError where they have no meaning."""
         chosen = replace(
             self,
             pooling=pooling or self.pooling,
             normalize=self.normalize if normalize is None else normalize,
+            precision=precision or self.precision,
         )
         if chosen.pooling == "cls" and self.trunk.config.causal:
             raise DanluError("embed.cls_sees_nothing")
@@ -104,7 +110,14 @@ class Embedder:
             pooling=Note(f"embed.{self.pooling}"),
             unit=unit,
             longest=self.max_length,
+            precision="bfloat16" if self.half else "float32",
         )
+
+    @property
+    def half(self) -> bool:
+        """Whether products are in bfloat16; sums and norms are in float32."""
+        chosen = self.half_pays and self.trunk.config.width >= HALF_FROM
+        return self.precision == "bfloat16" or (self.precision == "auto" and chosen)
 
     def vectors(self, texts: str | Sequence[str]) -> Vectors:
         """(N, width) float32, with a warning where texts are longer than fits."""

@@ -26,7 +26,7 @@ from danlu.data.read import examples_of, read, stream
 from danlu.data.split import labelled
 from danlu.data.store import Store
 from danlu.data.tally import Tally
-from danlu.embedding import Embedder
+from danlu.embedding import Embedder, Precision
 from danlu.errors import DanluError
 from danlu.evaluation.answers import ANSWERS, Answers, Asking
 from danlu.evaluation.calibrate import calibrated as at_temperature
@@ -41,6 +41,7 @@ from danlu.models.hub import files
 from danlu.models.hub.files import GENERATION
 from danlu.models.hub.sentences import Pooling
 from danlu.models.hub.tokenizer import ANSWER_TOKENIZER, generation_settings, mark_numbers, tokenizer_settings
+from danlu.models.int8 import in_int8
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Task, task_named
@@ -55,7 +56,8 @@ PIECE, PIECE_WRITTEN = 8192, 256  # rows of a file that are answered before the 
 class SavedModel(Frozen):
     """What model/config.json holds under "danlu", beside the model's config in the Hugging Face layout, if it has one.
 
-    `hub`: whether the weights have that layout's names. `threshold`: that of `danlu.data.passages`, where it is chosen.
+    `hub`: whether the weights have that layout's names; `int8`: whether they are those of `danlu.models.int8`.
+    `threshold`: that of `danlu.data.passages`, where it is chosen.
     """
 
     family: str
@@ -64,6 +66,7 @@ class SavedModel(Frozen):
     temperatures: dict[str, Annotated[float, Field(gt=0)]]
     threshold: float | None = None
     hub: bool = False
+    int8: bool = False
 
     @classmethod
     def of(cls, run: Run) -> "SavedModel":
@@ -101,6 +104,7 @@ class Predictor:
             codec = replace(codec, reading=replace(codec.reading, threshold=saved.threshold))
         with as_written(run.model / "model.safetensors"):
             module, config = models.build(saved.family, saved.fields, codec.shapes)
+            module = in_int8(module) if saved.int8 else module
             weights = load_file(run.model / "model.safetensors")
             layout = family_named(saved.family).layout if saved.hub else None
             if layout:
@@ -245,13 +249,17 @@ class Predictor:
         """What makes vectors of texts; DanluError where the model is no Transformer that reads texts."""
         made = Embedder.of_module(self.module, self.codec.tokenizer_json, self.codec.shapes.max_tokens)
         texts = tuple(name for name, kind in self.codec.inputs.items() if kind == "text")
-        return replace(made, half=half_pays(), data=self.data, columns=self.columns, texts=texts)
+        return replace(made, half_pays=half_pays(), data=self.data, columns=self.columns, texts=texts)
 
     def embed(
-        self, texts: str | Sequence[str], pooling: Pooling | None = None, normalize: bool | None = None
+        self,
+        texts: str | Sequence[str],
+        pooling: Pooling | None = None,
+        normalize: bool | None = None,
+        precision: Precision | None = None,
     ) -> np.ndarray:
         """A vector for each text, (N, width) float32; `pooling`: "mean" over its tokens (if None), "cls" or "last"."""
-        return self.embedder.asked(pooling, normalize).vectors(texts)
+        return self.embedder.asked(pooling, normalize, precision).vectors(texts)
 
     def generate(self, prompts: str | Sequence[str], stop: Sequence[str] = (), **settings: Any) -> list[str]:
         """What the model writes behind each prompt, without the prompt, up to the first of the `stop` strings.

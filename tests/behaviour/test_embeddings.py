@@ -16,7 +16,9 @@ from danlu import api, models
 from danlu.cli import app
 from danlu.data.store import Shapes
 from danlu.data.tally import Tally
+from danlu.embedding import Embedder
 from danlu.errors import DanluError
+from danlu.models import transformer
 from danlu.models.hub import files
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *["a", "b", "c", "d", "e", "f", "g", "h"]]
@@ -229,3 +231,20 @@ def test_progress_is_told_over_all_pieces_of_a_file(tmp_path):
     (tmp_path / "texts.csv").write_text("text\n" + "a b c\n" * 50)
     pieces = list(embedder.rows(str(tmp_path / "texts.csv"), Tally(), "text", lambda *event: told.append(event[1:])))
     assert told[-1] == (sum(piece.height for piece in pieces), 0)
+
+
+def test_precision_is_what_is_asked_for_and_bfloat16_stays_near(tmp_path):
+    folder, texts = checkpoint(tmp_path), [text for text in TEXTS if text]
+    exact, near = (danlu.embed(folder, texts, precision=each) for each in ("float32", "bfloat16"))
+    assert not np.array_equal(exact, near)
+    cosine = (exact * near).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(near, axis=1)
+    assert cosine.min() > 0.999
+
+
+@pytest.mark.parametrize(("width", "pays", "half"), [(256, True, True), (256, False, False), (32, True, False)])
+def test_bfloat16_is_chosen_where_it_pays(width, pays, half):
+    trunk = transformer.Trunk(9, transformer.Config(width=width, depth=1, heads=2))
+    chosen = Embedder(trunk, None, 8, half_pays=pays)
+    assert chosen.half == half
+    assert chosen.asked(None, None, "bfloat16").half
+    assert not chosen.asked(None, None, "float32").half

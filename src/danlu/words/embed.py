@@ -2,8 +2,8 @@
 
 WORDS: dict[str, tuple[str, str]] = {
     "embed.settings": (
-        "{width} numbers per text: {pooling}{unit}; texts of up to {longest} tokens",
-        "每条文本 {width} 个数：{pooling}{unit}；文本最多 {longest} 个词元",
+        "{width} numbers per text: {pooling}{unit}; texts of up to {longest} tokens; computed in {precision}",
+        "每条文本 {width} 个数：{pooling}{unit}；文本最多 {longest} 个词元；以 {precision} 计算",
     ),
     "embed.mean": ("the mean of its tokens' vectors", "各词元向量的平均"),
     "embed.cls": ("the vector of its first token", "第一个词元的向量"),
