@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -76,6 +77,52 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
+def loop(
+    task: str,
+    family: str,
+    fields: Mapping[str, Any],
+    shapes: Any,
+    store: Any,
+    settings: Mapping[str, Any],
+    targets: Mapping[str, Any],
+    warm: int,
+) -> tuple[Any, list[float], float]:
+    """Train danlu's family on encoded rows: the model, the loss of each step, rows per second behind `warm` steps."""
+    import torch
+
+    from danlu import models
+    from danlu.data.loader import Loader
+    from danlu.memory import kept_memory
+    from danlu.recipe import TrainConfig
+    from danlu.tasks import TASKS
+    from danlu.training.loop import Training, fit
+    from danlu.training.plan import cores, plan_of
+
+    asked = TrainConfig(
+        threads=torch.get_num_threads() if torch.get_num_threads() < cores() else cores(),
+        schedule="constant", warmup=0, keep="last", weight_decay=0.01, **settings,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model, _ = models.build(family, dict(fields), shapes)
+    objective = TASKS[task].objective(targets, asked, {})
+    loader = Loader(store, asked.batch_size, None, 0)
+    plan, _ = plan_of(
+        asked, {}, rows=len(store), validation_rows=0, flops_per_row=1e12, metrics=("loss",), device="cpu", seed=0,
+        batches_of=lambda size, tokens: loader.steps_per_epoch,
+    )  # fmt: skip
+    plan = plan.model_copy(update={"log_every": 1})
+    nothing = replace(store, rows=store.rows[:0])
+    losses, began = [], 0.0
+    with kept_memory():
+        for record in fit(Training(model, objective, plan, loader, nothing)):
+            losses.append(record.loss)
+            if record.step == warm:
+                began = time.perf_counter()
+        taken = time.perf_counter() - began
+    rows = len(store) * (plan.steps - warm) / plan.steps_per_epoch
+    return model, losses, rows / taken
+
+
 def _alone(contestant: Contestant, asked: argparse.Namespace, threads: int | None) -> dict[str, float]:
     if threads:
         import torch
@@ -89,6 +136,7 @@ def _in_process(name: str) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr[-4000:]}")
+    print(*(line for line in done.stderr.splitlines() if line.startswith("    ")), sep="\n", file=sys.stderr, end="")
     return json.loads(done.stdout.splitlines()[-1])
 
 
