@@ -21,6 +21,8 @@ ColumnKind = Literal[
     "number", "category", "boolean", "date", "text", "image", "sequence", "labels", "entities", "answers", "ignore"
 ]
 
+Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs", "adafactor", "adamw8bit", "muon"]
+
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | int | float) else value
@@ -178,10 +180,10 @@ class TrainConfig(Frozen):
     )
     batch_tokens: int | None = Field(None, ge=1, description="tokens per step, instead of batch_size")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
-    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"] | None = Field(None, description="of the weights")
+    optimizer: Optimizer | None = Field(None, description="of the weights")
     learning_rate: float | None = Field(None, gt=0, description="the highest of the schedule")
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
-    betas: tuple[Share, Share] = Field((0.9, 0.999), description="of adam and adamw")
+    betas: tuple[Share, Share] = Field((0.9, 0.999), description="of adam, adamw, adamw8bit and muon")
     weight_decay: float | None = Field(None, ge=0, description="decoupled decay per step, of matrices only")
     l1: float = Field(0.0, ge=0, description="penalty on the sum of absolute weights")
     l2: float = Field(0.0, ge=0, description="penalty on half the sum of squared weights")
@@ -206,6 +208,9 @@ class TrainConfig(Frozen):
     evaluate_every: int | None = Field(None, ge=1, description="steps between validations")
     checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; else every half minute")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the numbers in a step")
+    checkpointing: bool = Field(
+        False, description="of Transformers: keep less of each layer and compute it again on the way back"
+    )
     threads: int | None = Field(None, ge=1, description="processor threads; chosen by the size of a step")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     layer_decay: float | None = Field(

@@ -72,6 +72,9 @@ OPTIMIZERS = [
     {"optimizer": "lbfgs", "batch_size": "full", "learning_rate": 0.5},
     {"optimizer": "adam", "accumulate": 3, "clip": 0.5, "l1": 1e-3, "l2": 1e-2},
     {"optimizer": "adamw", "early_stopping": {"patience": 2}, "schedule": "step", "keep": "last"},
+    {"optimizer": "adafactor"},
+    {"optimizer": "adamw8bit", "weight_decay": 0.1},
+    {"optimizer": "muon", "weight_decay": 0.1},
 ]
 
 

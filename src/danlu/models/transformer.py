@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -368,7 +368,10 @@ def set_checkpointing(model: nn.Module) -> bool:
     found = [module for module in model.modules() if isinstance(module, Layers)]
     for layers in found:
         layers.checkpointing = True
-    return bool(found)
+    theirs = [each for each in model.modules() if getattr(each, "supports_gradient_checkpointing", False)]
+    for each in theirs:  # models of transformers
+        cast("Any", each).gradient_checkpointing_enable({"use_reentrant": False})
+    return bool(found or theirs)
 
 
 def level_of(parameter: str) -> int | None:

@@ -42,7 +42,8 @@ class Gradients:
         self._memory = [each.detach() for each in (self._trained | self._held).values()]  # where their numbers lie
         self._listed: dict[Key, Listed | None] = {}
         weights = sum(p.numel() for p in self._trained.values())
-        self._largest = WORTH_SIZE // max(weights, 1) if plan.steps >= WORTH_STEPS else 0
+        lists = plan.steps >= WORTH_STEPS and not plan.checkpointing  # a list would draw dropout anew on the way back
+        self._largest = WORTH_SIZE // max(weights, 1) if lists else 0
 
     def add(self, batch: Batch, count: float) -> float:
         """Add to the weights' gradients those of the loss divided by `count`; that loss."""

@@ -10,29 +10,45 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from danlu.errors import DanluError
 from danlu.models.transformer import level_of
 from danlu.training.adamw import AdamW
+from danlu.training.adamw8bit import AdamW8bit
+from danlu.training.checkpoint import packed
 from danlu.training.plan import Plan
+from danlu.training.together import Together
 
+LEAST_8BIT = 4096  # weights of a parameter, below which bytes save nothing that counts
 NEW_HEADS = 5.0  # times the learning rate of the last layer of a pretrained model
 
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    AnyOptimizer = AdamW | Optimizer
+    AnyOptimizer = AdamW | AdamW8bit | Together | Optimizer
+
+Chosen = Callable[[str, nn.Parameter], bool]
 
 
 def optimizer_of(model: nn.Module, plan: Plan) -> "AnyOptimizer":
     """The plan's optimizer; decoupled weight decay acts on matrices only, never on biases, norms or embeddings of bias.
 
-    SGD without momentum over `batch_size: full` is plain gradient descent.
+    SGD without momentum over `batch_size: full` is plain gradient descent. Raises DanluError for muon where the model
+    has no hidden matrices.
     """
-    lr = plan.learning_rate
-    if plan.optimizer in ("adamw", "adam"):  # adam: its decay defaults to 0
-        return AdamW(_groups(model, plan, plan.weight_decay), lr, plan.betas)
+    lr, decay = plan.learning_rate, plan.weight_decay
+    match plan.optimizer:
+        case "adamw" | "adam":  # adam: its decay defaults to 0
+            return AdamW(_groups(model, plan, decay), lr, plan.betas)
+        case "adamw8bit":
+            large, small = _parted(model, plan, _large)
+            return Together([AdamW8bit(large, lr, plan.betas), AdamW(small, lr, plan.betas)])
+        case "muon":
+            return _muon(model, plan)
     import torch.optim
 
+    if plan.optimizer == "adafactor":
+        return torch.optim.Adafactor(_groups(model, plan, decay), lr=lr)
     trained = _groups(model, plan, 0.0)
     if plan.optimizer == "lbfgs":
         return torch.optim.LBFGS(
@@ -41,6 +57,37 @@ def optimizer_of(model: nn.Module, plan: Plan) -> "AnyOptimizer":
     if plan.optimizer == "rmsprop":
         return torch.optim.RMSprop(trained, lr=lr, momentum=plan.momentum)
     return torch.optim.SGD(trained, lr=lr, momentum=plan.momentum, fused=_fused(model))
+
+
+def _muon(model: nn.Module, plan: Plan) -> Together:
+    """Muon (Jordan 2024) for the matrices of hidden layers, AdamW for embeddings, heads, vectors and convolutions.
+
+    Its steps are scaled to be as long as AdamW's (Liu et al. 2025), so that both have the same learning rate.
+    """
+    import torch.optim
+
+    hidden = {id(module.weight) for name, module in model.named_modules() if _hidden(name, module)}
+    matrices, rest = _parted(model, plan, lambda name, p: id(p) in hidden)
+    if not matrices:
+        raise DanluError("train.no_hidden_matrices")
+    muon = torch.optim.Muon(matrices, lr=plan.learning_rate, adjust_lr_fn="match_rms_adamw")
+    return Together([muon, AdamW(rest, plan.learning_rate, plan.betas)])
+
+
+def _hidden(name: str, module: nn.Module) -> bool:
+    """Whether it is the matrix of a layer, not of a head behind them or an embedding before them."""
+    return isinstance(module, nn.Linear) and (bool(level_of(f"{name}.weight")) or name.startswith("hidden"))
+
+
+def _large(name: str, p: nn.Parameter) -> bool:
+    """Whether bytes suffice for its moments: not of embeddings, whose rare gradients they distort (Dettmers et al.)."""
+    return p.numel() >= LEAST_8BIT and level_of(name) != 0
+
+
+def state_bytes(optimizer: "AnyOptimizer") -> int:
+    """Bytes of all tensors that the optimizer keeps between steps."""
+    tensors, _ = packed(optimizer.state_dict(), "optimizer")
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def decay_weights(optimizer: "AnyOptimizer", plan: Plan) -> Callable[[], None] | None:
@@ -99,12 +146,18 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> float:
     return float(nn.utils.clip_grad_norm_(parameters, largest))
 
 
-def _groups(model: nn.Module, plan: Plan, decay: float) -> list[dict[str, Any]]:
-    """The trained parameters, grouped by their share of the learning rate and their decay: one kernel each."""
+def _parted(model: nn.Module, plan: Plan, chosen: Chosen) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The groups of the chosen parameters, and those of the others."""
+    decay = plan.weight_decay
+    return _groups(model, plan, decay, chosen), _groups(model, plan, decay, lambda name, p: not chosen(name, p))
+
+
+def _groups(model: nn.Module, plan: Plan, decay: float, chosen: Chosen = lambda name, p: True) -> list[dict[str, Any]]:
+    """The trained and chosen parameters, grouped by share of the learning rate and decay: one kernel each."""
     depth = max((level_of(name) or 0 for name, _ in model.named_parameters()), default=0)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, p in model.named_parameters():
-        if p.requires_grad:
+        if p.requires_grad and chosen(name, p):
             key = (_share(level_of(name), depth, plan), decay if p.ndim >= 2 else 0.0)
             groups.setdefault(key, []).append(p)
     return [{"params": params, "share": share, "weight_decay": own} for (share, own), params in groups.items()]

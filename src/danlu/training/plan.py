@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from danlu.errors import DanluError
-from danlu.recipe import EarlyStopping, Frozen, TrainConfig
+from danlu.recipe import EarlyStopping, Frozen, Optimizer, TrainConfig
 from danlu.training.speeds import Strengths
 from danlu.words import Note
 
@@ -39,14 +39,18 @@ BY_OPTIMIZER: dict[str, dict[str, Any]] = {
     "lbfgs": {
         "learning_rate": 1.0, "batch_size": "full", "schedule": "constant", "warmup": 0.0, "weight_decay": 0.0,
     },
+    "adafactor": {"learning_rate": 0.01, "weight_decay": 0.0},
+    "adamw8bit": {"learning_rate": 3e-3},
+    "muon": {"learning_rate": 3e-3},
 }  # fmt: skip
+AS_ADAMW = ("adamw", "adamw8bit", "muon")  # their steps are as long: one's settings are the other's
 
 
 # Settings that only some values of another give a meaning to.
 BELONGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "momentum": ("optimizer", ("sgd", "rmsprop")),
-    "betas": ("optimizer", ("adam", "adamw")),
-    "layer_decay": ("optimizer", ("adam", "adamw", "sgd", "rmsprop")),
+    "betas": ("optimizer", ("adam", "adamw", "adamw8bit", "muon")),
+    "layer_decay": ("optimizer", ("adam", "adamw", "sgd", "rmsprop", "adafactor", "adamw8bit", "muon")),
     "step_size": ("schedule", ("step",)),
     "step_gamma": ("schedule", ("step",)),
 }
@@ -61,7 +65,7 @@ class Plan(Frozen):
     batch_size: int | None
     batch_tokens: int | None
     accumulate: int
-    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs"]
+    optimizer: Optimizer
     learning_rate: float
     momentum: float
     betas: tuple[float, float]
@@ -83,6 +87,7 @@ class Plan(Frozen):
     log_every: int
     precision: Literal["float32", "bfloat16"]
     float32_by: Literal["torch", "onednn"] = "torch"
+    checkpointing: bool = False
     threads: int
     device: str
     seed: int
@@ -159,9 +164,12 @@ def cores() -> int:
 
 def _suited(suited: Mapping[str, Any], optimizer: str | None) -> dict[str, Any]:
     """The family's values; without those that hang on its optimizer where the recipe names another."""
-    if optimizer in (None, suited.get("optimizer")):
+    own = suited.get("optimizer")
+    if optimizer in (None, own) or (optimizer in AS_ADAMW and own in AS_ADAMW):
         return dict(suited)
-    hanging = {"learning_rate", "batch_size", "schedule", "warmup", "momentum", "weight_decay"}
+    hanging = {"learning_rate", "schedule", "warmup", "momentum", "weight_decay"}
+    if "lbfgs" in (optimizer, own):  # of all rows at once
+        hanging.add("batch_size")
     return {k: v for k, v in suited.items() if k not in hanging} | BY_OPTIMIZER[optimizer]
 
 

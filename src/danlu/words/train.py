@@ -38,6 +38,17 @@ WORDS: dict[str, tuple[str, str]] = {
         "train.{setting} is for a pretrained model, and the recipe names none. Leave it out, or set model.pretrained.",
         "train.{setting} 只用于预训练模型，而配方没有指定。请去掉这一项，或设置 model.pretrained。",
     ),
+    "train.no_hidden_matrices": (
+        "recipe: train.optimizer muon is for matrices of hidden layers, and this model has none that are trained. "
+        "Take adamw, or another family.",
+        "配方：train.optimizer muon 用于隐藏层的矩阵，而这个模型没有可训练的隐藏层矩阵。请改用 adamw 或换一个模型族。",
+    ),
+    "train.no_blocks": (
+        "recipe: train.checkpointing is for the layers of a Transformer, and {family} has none. Leave it out; to need "
+        "less memory, lower train.batch_size and raise train.accumulate.",
+        "配方：train.checkpointing 用于 Transformer 的各层，而 {family} 没有。请去掉该项；"
+        "想省内存，可调小 train.batch_size 并调大 train.accumulate。",
+    ),
     "train.only_classes": (
         "recipe: train.{setting} is for classes, and the target is a number. Leave it out, or choose a classification "
         "task.",
