@@ -1,5 +1,6 @@
 """The loader's promises: every row once, the same order for the same seed, little padding, exact resume."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import danlu
 from danlu.data.loader import Loader, epoch_order, evaluation_batches
 from danlu.data.store import Bags, Batch, Dense, Ragged, Store
 from danlu.errors import DanluError
@@ -192,3 +194,15 @@ def test_evaluation_visits_every_row_once_and_says_where_it_stands(store: Store,
 def test_evaluation_of_no_rows_gives_no_batch():
     empty = Store({"numbers": Dense(torch.zeros(0, 3))}, {}, torch.zeros(0, dtype=torch.int64))
     assert list(evaluation_batches(empty, 8)) == []
+
+
+def test_a_run_says_how_much_of_its_batches_is_padding(tmp_path):
+    rows = [{"text": "word " * (1 + n % 40), "label": "ab"[n % 2]} for n in range(200)]
+    run = danlu.train(
+        rows, target="label", model="lstm", out=tmp_path / "run", quiet=True, train__steps=2, train__batch_size=16,
+        evaluate__bootstrap=10,
+    )  # fmt: skip
+    said = [note["fields"]["share"] for note in json.loads((run.folder / "resolved.json").read_text())["notes"]
+            if note["code"] == "train.padding"]  # fmt: skip
+    assert len(said) == 1
+    assert 0 < float(said[0].rstrip("%")) < 10, "in the order of the rows it would be near a half"

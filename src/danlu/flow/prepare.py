@@ -94,7 +94,17 @@ def prepared_for(
         validation=validation,
         augment=augment,
         place=material.whole.origin.place,
-        notes=(*why, *trained, *codec.unused, *codec.notes, *tally.notes(), about, *how, *planned),
+        notes=(
+            *why,
+            *trained,
+            *codec.unused,
+            *codec.notes,
+            *tally.notes(),
+            about,
+            *how,
+            *planned,
+            *_padding(store, plan),
+        ),
     )
 
 
@@ -152,6 +162,14 @@ def _plan(
         seed=recipe.seed,
         strengths=lambda: strengths_on(device),
     )
+
+
+def _padding(store: Store, plan: Plan) -> list[Note]:
+    """How much of the batches is padding; nothing where all rows are equally long."""
+    if store.lengths is None:
+        return []
+    share = Loader(store, plan.batch_size, plan.batch_tokens, plan.seed).padding_share()
+    return [Note("train.padding", share=f"{share:.1%}")]
 
 
 def _pretrained(recipe: Recipe, progress: Progress) -> Pretrained | None:

@@ -9,6 +9,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "train.plan_limit": (", fitted into {seconds} s", "，限时 {seconds} 秒"),
     "train.plan_no_limit": ("", ""),
+    "train.padding": (
+        "batches hold rows of similar length: {share} of their positions are padding",
+        "每批由长度相近的行组成：填充占 {share} 的位置",
+    ),
     "train.rows": ("rows", "行"),
     "train.tokens": ("tokens", "个词元"),
     "train.machine": (
