@@ -216,6 +216,8 @@ def _training_parts(event: Trained) -> dict[str, str]:
     if event.best is not None:
         parts["best"] = say("display.best", best=f"{event.best:.4g}")
     parts["speed"] = say("display.speed", rows=_short_count(event.rows_per_s))
+    if event.tokens_per_s is not None:
+        parts["speed"] = say("corpus.speed", tokens=_short_count(event.tokens_per_s))
     parts["left"] = say("display.left", time=clock(event.remaining_s))
     return parts
 

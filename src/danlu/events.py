@@ -43,6 +43,7 @@ class Trained:
     best: float | None
     rows_per_s: float
     remaining_s: float
+    tokens_per_s: float | None = None  # of a task that tells each token of full rows
 
 
 Event = Told | Doing | Trained

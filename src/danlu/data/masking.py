@@ -13,20 +13,22 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import torch
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
-from danlu.data.corpus import Unit
+from danlu.data.corpus import LEARNED, Unit
 from danlu.data.examples import Examples
+from danlu.data.kept import byte_sizes, sample, texts_at
 from danlu.data.store import Batch, Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
-from danlu.data.text import Checkpoint, checkpoint_only, chunks, opened, texts_of, trained_tokenizer
+from danlu.data.text import Checkpoint, checkpoint_only, chunks, opened, require_texts, texts_of, trained_tokenizer
 from danlu.data.values import IDEOGRAPH_RANGES, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
-from danlu.recipe import DataConfig
+from danlu.recipe import DataConfig, TextConfig
 from danlu.words import Note
 
 HIDDEN = 0.15  # share of the tokens, or words, that are to be told; of these
@@ -265,11 +267,12 @@ def fit_masking(
     config: DataConfig,
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
+    tokenizer_json: str | None = None,
 ) -> tuple[Masking, list[Note]]:
     """The checkpoint's tokenizer, or one trained on the documents, and what was chosen.
 
-    Raises DanluError where a setting has no use here, the tokenizer has no mask, or a single document is to give pairs
-    of different documents.
+    `tokenizer_json`: of a run that is resumed, which was trained on them already. Raises DanluError where a setting
+    has no use here, the tokenizer has no mask, or a single document is to give pairs of different documents.
     """
     text = config.text
     if "over_long" in text.model_fields_set:
@@ -284,17 +287,22 @@ def fit_masking(
         tokenizer_json, size = checkpoint.tokenizer_json, checkpoint.size
         longest = min(longest, checkpoint.max_length)
     else:
-        if progress:
-            progress(Note("corpus.training_tokenizer"), 0, 0)
-        tokenizer = trained_tokenizer(
-            text.tokenizer or "wordpiece", [texts_of(train.frame[column], column)], text, marked=True
-        )
-        tokenizer_json, size = tokenizer.to_str(), tokenizer.get_vocab_size()
+        tokenizer_json = tokenizer_json or _trained(train.frame[column], column, text, progress)
+        size = Tokenizer.from_str(tokenizer_json).get_vocab_size()
     _mask_of(Tokenizer.from_str(tokenizer_json))
     masking = Masking(column, config.documents, longest, size, tokenizer_json, text.whole_word, text.next_sentence)
     kind = Note(f"masking.{'pretrained' if checkpoint else text.tokenizer or 'wordpiece'}")
     unit = Note("masking.words" if text.whole_word else "masking.tokens")
     return masking, [Note("masking.fitted", column=column, kind=kind, size=size, longest=longest, unit=unit)]
+
+
+def _trained(series: pl.Series, column: str, config: TextConfig, progress: Progress | None) -> str:
+    """A tokenizer with marks, trained on all texts, or of a large corpus on some from everywhere."""
+    if progress:
+        progress(Note("corpus.training_tokenizer"), 0, 0)
+    require_texts(series, column)
+    texts = texts_at(series) if byte_sizes(series).sum() <= LEARNED else sample(series, LEARNED, seed=0)
+    return trained_tokenizer(config.tokenizer or "wordpiece", [texts], config, marked=True).to_str()
 
 
 def _mixed(

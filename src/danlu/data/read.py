@@ -30,6 +30,7 @@ Columns = Mapping[str, Column]
 _NAMED_IN_ERROR = 3  # bad rows that an error shows
 _ROWS_TO_JUDGE = 10_000  # rows of a stream before their share of bad ones says anything
 _STREAM_BLOCK = 4 << 20  # bytes
+_PIECES_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def in_pieces(
     DanluError as `read` does, at the end where too many rows are bad.
     """
     wish, share, last = _Wish(config, columns, task), _BadShare(config.max_bad_rows), -1
-    for frame, origin in parts(sources, replace(wish.ask, in_pieces=True)):
+    for frame, origin in parts(sources, replace(wish.ask, in_pieces=True, block=_PIECES_BLOCK)):
         examples = _examples(frame, origin, wish)
         wish = replace(wish, columns=wish.columns or examples.columns)
         share.add(examples.origin.bad_rows, frame.filter(pl.col(ROW) != last).height + len(origin.bad_rows))

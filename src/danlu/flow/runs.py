@@ -5,6 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from danlu.data.corpus import Documents
 from danlu.data.examples import Examples
 from danlu.errors import DanluError
 from danlu.events import Event, Told, Trained, during
@@ -126,12 +127,17 @@ def _fitted(run: Run, prepared: Prepared, plan: Plan) -> Generator[Event, None, 
         for record in fit(task):
             run.log(record.to_json())
             newest = record.validation[plan.metric] if record.validation else newest
-            yield _told(record, plan, newest)
+            yield _told(record, plan, newest, _tokens_per_row(prepared))
     if task.state.stopped != "done":
         yield Told(Note(f"flow.stopped_{task.state.stopped}", step=task.state.step, folder=str(run.folder)))
 
 
-def _told(record: Record, plan: Plan, metric: float | None) -> Trained:
+def _tokens_per_row(prepared: Prepared) -> int | None:
+    """Tokens of a row where every row is full of them."""
+    return prepared.codec.shapes.max_tokens if isinstance(prepared.codec.reading, Documents) else None
+
+
+def _told(record: Record, plan: Plan, metric: float | None, tokens: int | None) -> Trained:
     return Trained(
         fraction=record.fraction,
         step=record.step,
@@ -142,6 +148,7 @@ def _told(record: Record, plan: Plan, metric: float | None) -> Trained:
         best=record.best,
         rows_per_s=record.rows_per_s,
         remaining_s=record.remaining_s,
+        tokens_per_s=record.rows_per_s * tokens if tokens else None,
     )
 
 

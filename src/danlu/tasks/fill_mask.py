@@ -35,7 +35,9 @@ class FillMask:
     def codec(self, given: Given) -> Codec:
         """The tokens of the documents, some of them hidden."""
         column = document_column(given.train)
-        masking, said = fit_masking(given.train, column, given.data, given.checkpoint, given.progress)
+        masking, said = fit_masking(
+            given.train, column, given.data, given.checkpoint, given.progress, given.tokenizer_json
+        )
         return Codec(targets={}, inputs={column: "text"}, notes=tuple(said), reading=masking)
 
     def objective(

@@ -75,6 +75,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "the checkpoint's tokenizer has no token that ends a document (looked for: {marks}). Choose another checkpoint.",
         "检查点的分词器没有表示文档结束的词元（找过：{marks}）。请换一个检查点。",
     ),
+    "corpus.speed": ("{tokens} tokens/s", "{tokens} 词元/秒"),
     "corpus.keeping": ("keeping the text in the cache folder, MB", "把文本存入缓存文件夹（MB）"),
     "corpus.tokenizing": ("turning the text into tokens, MB", "把文本转成词元（MB）"),
     "corpus.waiting": (
