@@ -207,7 +207,9 @@ class TrainConfig(Frozen):
     keep: Literal["best", "last"] | None = Field(None, description="which weights the run serves")
     evaluate_every: int | None = Field(None, ge=1, description="steps between validations")
     checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; else every half minute")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the numbers in a step")
+    precision: Literal["auto", "float32", "tf32", "bfloat16", "float16"] = Field(
+        "auto", description="of the numbers in a step"
+    )
     checkpointing: bool = Field(
         False, description="of Transformers: keep less of each layer and compute it again on the way back"
     )

@@ -17,6 +17,7 @@ from danlu.training.plan import Plan
 
 WORTH_STEPS = 200  # of a run, from which on listing them pays
 WORTH_SIZE = 2_000_000_000  # weights × numbers in an input of a batch, up to which it does
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 SHAPES = 2  # of batches that are listed: those of an epoch, and its last
 
 Key = tuple[tuple[str, tuple[int, ...]], ...]
@@ -24,9 +25,9 @@ Key = tuple[tuple[str, tuple[int, ...]], ...]
 
 def outputs_of(model: nn.Module, batch: Batch, plan: Plan) -> dict[str, Tensor]:
     """The model's outputs in float32, computed in the plan's precision; vectors to be scored stay in it."""
-    if plan.precision == "float32":
+    if plan.precision not in HALVES:
         return model(batch.inputs)
-    with torch.autocast(plan.device.split(":")[0], torch.bfloat16):
+    with torch.autocast(plan.device.split(":")[0], HALVES[plan.precision]):
         outputs = model(batch.inputs)
     return {name: value if name == VECTORS else value.float() for name, value in outputs.items()}
 

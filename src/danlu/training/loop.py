@@ -18,9 +18,10 @@ from danlu.data.store import Batch, Store
 from danlu.errors import DanluError
 from danlu.tasks.supervised import LOWER_IS_BETTER, finished
 from danlu.tasks.task import Objective
-from danlu.training import optim
+from danlu.training import optim, scaling
 from danlu.training.checkpoint import Checkpoints, packed, unpacked
 from danlu.training.gradients import Gradients, outputs_of
+from danlu.training.machine import place_model
 from danlu.training.plan import Plan
 
 CONVERGED = 1e-7  # relative change of the whole loss from one L-BFGS step (20 iterations) to the next
@@ -41,6 +42,8 @@ class State:
     last_loss: float = math.inf
     loss_sum: float = 0.0  # since the last record
     loss_count: float = 0.0
+    scale: float = scaling.FIRST  # of the loss, and steps since it was changed: of float16
+    clean: int = 0
     stopped: str | None = None  # why the run ended: "done", "converged", "early", "time", "asked"
 
 
@@ -90,7 +93,7 @@ def fit(training: Training) -> Iterator[Record]:
     """
     plan, state, model = training.plan, training.state, training.model
     device = torch.device(plan.device)
-    model.to(device)
+    place_model(model, plan)
     optimizer = optim.optimizer_of(model, plan)
     _restore(training, optimizer)
     step = _stepper(training, optimizer, device)
@@ -150,6 +153,7 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
     batches = _endless(training.loader, state.step * plan.accumulate)
     seed_of = _seeder(plan.seed, device)
     generator = torch.Generator()
+    scale = scaling.Scale(state.scale, state.clean) if plan.precision == "float16" else None
 
     def step() -> None:
         number = state.step
@@ -165,7 +169,11 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
 
         def closure() -> float:
             optimizer.zero_grad()
-            value = sum(gradients.add(batch, count) for batch in these)
+            if scale:
+                value = sum(gradients.add(batch, count / scale.factor) for batch in these) / scale.factor
+                scaling.unscale(parameters, scale.factor)
+            else:
+                value = sum(gradients.add(batch, count) for batch in these)
             if penalty:  # part of what a line search compares
                 extra = penalty()
                 extra.backward()
@@ -175,7 +183,16 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
                 raise _not_finite(value, number, these, training)
             return value
 
-        loss = optimizer.step(closure)
+        try:
+            loss = optimizer.step(closure)
+        except scaling.OverflowedError:  # before anything was changed
+            if scale is None or not scale.overflowed():
+                raise _not_finite(math.inf, number, these, training) from None
+            state.scale, state.clean = scale.factor, scale.clean
+            return
+        if scale:
+            scale.held()
+            state.scale, state.clean = scale.factor, scale.clean
         if decay:
             decay()
         state.loss_sum += loss * count

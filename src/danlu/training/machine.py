@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -41,6 +41,35 @@ def step_flops_per_row(model: nn.Module, store: Store) -> float:
     return 3 * flops(lambda: model(batch.inputs)) / rows
 
 
+def place_model(model: nn.Module, plan: Plan) -> None:
+    """Move the model to the plan's device; convolutions with channels last where tensor cores want them so."""
+    model.to(plan.device)
+    if wants_channels_last(plan):
+        cast("Any", model).to(memory_format=torch.channels_last)  # of tensors with four dimensions
+
+
+def wants_channels_last(plan: Plan) -> bool:
+    """Whether images are best laid out pixel by pixel: by cuDNN in half precision; oneDNN has a layout of its own."""
+    return plan.device.startswith("cuda") and plan.precision in ("bfloat16", "float16")
+
+
+@contextmanager
+def tf32(plan: Plan) -> Iterator[None]:
+    """Products and convolutions of float32 in tensor cores, with 10 bits behind the comma, where the plan allows it.
+
+    Beside a half precision they may always be so: what is left in float32 there are small parts.
+    """
+    settings = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [each.fp32_precision for each in settings]
+    for each in settings:
+        each.fp32_precision = "ieee" if plan.precision == "float32" else "tf32"
+    try:
+        yield
+    finally:
+        for each, value in zip(settings, before, strict=True):
+            each.fp32_precision = value
+
+
 @contextmanager
 def set_for(plan: Plan) -> Iterator[None]:
     """Threads, library and memory of a run; afterwards they and torch's random state are as before."""
@@ -48,7 +77,7 @@ def set_for(plan: Plan) -> Iterator[None]:
     state = torch.get_rng_state()
     torch.set_num_threads(plan.threads)
     try:
-        with float32_by(plan.float32_by), kept_memory():
+        with float32_by(plan.float32_by), tf32(plan), kept_memory():
             yield
     finally:
         torch.set_num_threads(before)

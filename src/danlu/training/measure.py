@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ LEAST_TRIES = 3
 MORE = 1.1  # times the speed of fewer threads, for more to be useful
 BUSY = 0.9  # share of the processor that the best try had, below which others had it too
 FLOPS_PER_THREAD = 3e8  # of a step on another device than the processor, which only prepares its batches
+TENSOR_CORES = (7, 0)  # the first capability of NVIDIA's that has them
 BUSY_BELIEVED_S = 3600.0
 BELIEVED_S = 30 * 86400.0
 EXACT = 1e-5  # relative error that float32 stays below and half precision does not
@@ -58,13 +59,19 @@ def strengths_on(device: str) -> Strengths:
     """What pays on the device: of a processor by its measured speeds, of others by what their maker says they have."""
     if device == "cpu":
         return strengths(known_speeds())
-    bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
     return Strengths(
-        half="bfloat16" if bfloat16 else None,
+        half=_half_of_cuda(device) if device.startswith("cuda") else None,
         float32_by="torch",
         threads=cores(),
         flops_per_thread=FLOPS_PER_THREAD,
     )
+
+
+def _half_of_cuda(device: str) -> Literal["bfloat16", "float16"] | None:
+    """The half precision for which the card has tensor cores."""
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bfloat16"
+    return "float16" if torch.cuda.get_device_capability(device) >= TENSOR_CORES else None
 
 
 def half_pays() -> bool:

@@ -85,7 +85,7 @@ class Plan(Frozen):
     evaluate_every: int
     checkpoint_every: int | None
     log_every: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "tf32", "bfloat16", "float16"]
     float32_by: Literal["torch", "onednn"] = "torch"
     checkpointing: bool = False
     threads: int
@@ -116,6 +116,8 @@ def plan_of(
     Raises DanluError for settings that exclude each other, or that would change nothing.
     """
     _refuse_contradictions(asked)
+    if asked.precision == "tf32" and not device.startswith("cuda"):
+        raise DanluError("train.tf32_on_cuda", device=device)
     chosen = asked.model_dump() | FALLBACK | _suited(suited, asked.optimizer) | _given(asked)
     _refuse_idle(asked, chosen, metrics, validation_rows)
     batch_size = rows if chosen["batch_size"] == "full" else min(chosen["batch_size"], rows)
@@ -143,6 +145,8 @@ def plan_of(
     plan = Plan.model_validate({name: (chosen | derived)[name] for name in Plan.model_fields})
     if plan.optimizer == "lbfgs" and (plan.batch_size != rows or plan.accumulate != 1):
         raise DanluError("train.lbfgs_batch", batch_size=str(plan.batch_size), rows=rows)
+    if plan.optimizer == "lbfgs" and plan.precision == "float16":
+        raise DanluError("train.lbfgs_float16")
     return plan, _notes(plan, validation_rows > 0, here.why)
 
 

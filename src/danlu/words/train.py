@@ -42,6 +42,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "train.{setting} is for a pretrained model, and the recipe names none. Leave it out, or set model.pretrained.",
         "train.{setting} 只用于预训练模型，而配方没有指定。请去掉这一项，或设置 model.pretrained。",
     ),
+    "train.tf32_on_cuda": (
+        "recipe: train.precision tf32 is what NVIDIA's cards compute, and the device is {device}. Take auto, float32 or "
+        "bfloat16.",
+        "配方：train.precision tf32 只有 NVIDIA 显卡支持，而这里的设备是 {device}。请改用 auto、float32 或 bfloat16。",
+    ),
+    "train.lbfgs_float16": (
+        "recipe: train.precision float16 leaves out steps whose gradients overflow, which the line search of lbfgs "
+        "cannot. Take float32, or another train.optimizer.",
+        "配方：train.precision float16 会跳过梯度溢出的步，而 lbfgs 的线搜索做不到。请改用 float32 或其他优化器。",
+    ),
     "train.no_hidden_matrices": (
         "recipe: train.optimizer muon is for matrices of hidden layers, and this model has none that are trained. "
         "Take adamw, or another family.",
