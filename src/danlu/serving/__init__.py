@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from danlu.errors import DanluError
 
-PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
+PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "jinja2", "llguidance")
 
 
 def require_packages() -> None:

@@ -13,12 +13,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from danlu.errors import DanluError
+from danlu.recipe import Frozen, validated
 from danlu.serving import errors
+from danlu.serving.asking import ChatRequest, CompletionRequest, EmbeddingRequest
+from danlu.serving.completing import chat, complete
 from danlu.serving.config import ServeConfig
+from danlu.serving.embeddings import embed
 from danlu.serving.guard import Guard, Stopping
 from danlu.serving.metrics import Metrics
 from danlu.serving.openapi import document
-from danlu.serving.predicting import predict
+from danlu.serving.predicting import json_body, predict
 from danlu.serving.served import Served
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -65,6 +69,24 @@ class Api:
         """One model."""
         return JSONResponse(self.model(request.path_params["name"]).described())
 
+    async def completed(self, request: Request) -> Response:
+        """Texts that go on with prompts."""
+        asked = await self._asked(request, CompletionRequest)
+        return await complete(request, asked, self.model(asked.model), self.config)
+
+    async def chatted(self, request: Request) -> Response:
+        """The next message of a conversation."""
+        asked = await self._asked(request, ChatRequest)
+        return await chat(request, asked, self.model(asked.model), self.config)
+
+    async def embedded(self, request: Request) -> Response:
+        """Vectors of texts."""
+        asked = await self._asked(request, EmbeddingRequest)
+        return await embed(request, asked, self.model(asked.model), self.config)
+
+    async def _asked(self, request: Request, body: type[Frozen]) -> Any:
+        return validated(body, await json_body(request, self.config), request.url.path)
+
     async def predicted(self, request: Request) -> Response:
         """Predictions of rows."""
         return await predict(request, self.model(request.path_params["name"]), self.config)
@@ -101,5 +123,8 @@ def _routes(api: Api) -> list[Route]:
         Route("/openapi.json", api.openapi),
         Route("/v1/models", api.listed),
         Route("/v1/models/{name}", api.described),
+        Route("/v1/completions", api.completed, methods=["POST"]),
+        Route("/v1/chat/completions", api.chatted, methods=["POST"]),
+        Route("/v1/embeddings", api.embedded, methods=["POST"]),
         Route("/v1/predict/{name}", api.predicted, methods=["POST"]),
     ]

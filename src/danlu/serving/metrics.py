@@ -1,6 +1,7 @@
 """What a server counts, in the text format of Prometheus. Knows no input and no answer."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
@@ -54,3 +55,11 @@ class ModelWatch:
     def waiting(self, requests: int) -> None:
         """So many requests have rows that wait."""
         self.metrics.queue.labels(self.model).set(requests)
+
+    def tokens(self, kind: Literal["prompt", "completion"], count: int) -> None:
+        """So many tokens were read or written."""
+        self.metrics.tokens.labels(self.model, kind).inc(count)
+
+    def streams(self, texts: int) -> None:
+        """So many texts are being written."""
+        self.metrics.streams.labels(self.model).set(texts)

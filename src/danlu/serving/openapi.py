@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from danlu import __version__
 from danlu.data.examples import Column
+from danlu.serving.asking import ChatRequest, CompletionRequest, EmbeddingRequest
 from danlu.serving.config import ServeConfig
 from danlu.serving.predicting import INPUTS, ROWS
 from danlu.serving.served import Served
@@ -39,22 +44,30 @@ _CELLS: Mapping[str, Schema] = {
 
 def document(models: Iterable[Served], config: ServeConfig) -> Schema:
     """The whole document."""
+    served = list(models)
+    asked, definitions = models_json_schema(
+        [(body, "validation") for body in _BODIES], ref_template="#/components/schemas/{model}"
+    )
     paths: Schema = dict(_ABOUT)
-    for model in models:
-        paths[f"/v1/predict/{model.name}"] = {"post": _predict(model, config)}
+    for model in served:
+        paths[f"/v1/predict/{quote(model.name)}"] = {"post": _predict(model, config)}
+    for body, (path, summary) in _BODIES.items():
+        if any(path in model.endpoints for model in served):
+            given = {"application/json": asked[(body, "validation")]}
+            paths[path] = {"post": operation(body.__name__, summary, "openai", given, _ANSWERED[path])}
     return {
         "openapi": "3.1.0",
         "info": {"title": "danlu", "version": __version__},
         "paths": paths,
         "components": {
-            "schemas": {"Error": _ERROR},
+            "schemas": {"Error": _ERROR, **definitions.get("$defs", {})},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         **({"security": [{"key": []}]} if config.api_keys else {}),
     }
 
 
-def operation(name: str, summary: str, tag: str, given: Schema, answered: Schema) -> Schema:
+def operation(name: str, summary: str, tag: str, given: Schema, answered: Mapping[str, Schema]) -> Schema:
     """A POST operation; given: media type → schema of the body, answered: media type → schema of the answer."""
     return {
         "operationId": name,
@@ -136,6 +149,18 @@ _PREDICTIONS: Schema = {
         "predictions": {"type": "array", "items": {"type": "object"}, "description": "one per row, in their order"},
         "notes": {"type": "array", "items": {"type": "string"}},
     },
+}
+_BODIES: Mapping[type[BaseModel], tuple[str, str]] = {
+    CompletionRequest: ("/v1/completions", "Texts that go on with prompts."),
+    ChatRequest: ("/v1/chat/completions", "The next message of a conversation."),
+    EmbeddingRequest: ("/v1/embeddings", "A vector for each text."),
+}
+_OBJECT: Mapping[str, Schema] = {"application/json": {"type": "object", "required": ["object", "usage"]}}
+_STREAMED = {**_OBJECT, "text/event-stream": {"type": "string"}}
+_ANSWERED: Mapping[str, Mapping[str, Schema]] = {
+    "/v1/completions": _STREAMED,
+    "/v1/chat/completions": _STREAMED,
+    "/v1/embeddings": _OBJECT,
 }
 _STATUS: Schema = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
 _ABOUT: Schema = {

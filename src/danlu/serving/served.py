@@ -1,19 +1,37 @@
 """A run that is served: its Predictor behind a queue, and what it can be asked. Knows no HTTP."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from danlu.data.corpus import Documents
 from danlu.data.examples import free_name
+from danlu.embedding import Embedder
 from danlu.errors import DanluError
+from danlu.evaluation.language import writer
+from danlu.generation.text import Writer
 from danlu.predictor import Predictor
+from danlu.run import Run
 from danlu.serving.answering import Answer, Answering
 from danlu.serving.batching import Batcher
+from danlu.serving.chat import ChatTemplate
 from danlu.serving.config import ServeConfig
-from danlu.serving.metrics import Metrics
+from danlu.serving.metrics import Metrics, ModelWatch
 from danlu.serving.rows import Table
+from danlu.serving.vectors import Embedding, Vector
+from danlu.serving.writing import Engine
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language model that writes texts; `ends` are tokens that close a text beside the writer's own."""
+
+    writer: Writer
+    engine: Engine
+    template: ChatTemplate | None
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -24,14 +42,47 @@ class Served:
     predictor: Predictor
     answering: Answering
     batcher: Batcher[Table, Answer]
+    language: Language | None = None
+    embedding: Batcher[Sequence[str], Vector] | None = None
+    width: int = 0  # of its vectors
     created: int = field(default_factory=lambda: int(time.time()))
 
     @classmethod
-    def of(cls, name: str, predictor: Predictor, config: ServeConfig, metrics: Metrics) -> "Served":
-        """The model, ready to be asked."""
+    def of(cls, name: str, run: str, config: ServeConfig, metrics: Metrics) -> "Served":
+        """The model of a run, ready to be asked."""
+        opened, watch = Run.open(run), metrics.watch(name)
+        predictor = Predictor.load(opened)
         answering = Answering(predictor)
-        batcher = Batcher(answering, config.max_batch, config.max_queue, metrics.watch(name))
-        return cls(name, predictor, answering, batcher)
+        embedder = _embedder(predictor)
+        return cls(
+            name,
+            predictor,
+            answering,
+            Batcher(answering, config.max_batch, config.max_queue, watch),
+            _language(predictor, opened, config, watch),
+            Batcher(Embedding(embedder), config.max_batch, config.max_queue, watch) if embedder else None,
+            embedder.trunk.config.width if embedder else 0,
+        )
+
+    def writes(self) -> Language:
+        """How it writes; DanluError where it writes no texts."""
+        if self.language is None:
+            raise DanluError("serve.no_writer", name=self.name, task=self.predictor.task.name)
+        return self.language
+
+    def embeds(self) -> tuple[Batcher[Sequence[str], Vector], int]:
+        """How it makes vectors, and their width; DanluError where it makes none."""
+        if self.embedding is None:
+            raise DanluError("serve.no_vectors", name=self.name, task=self.predictor.task.name)
+        return self.embedding, self.width
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Where it can be asked."""
+        found = [f"/v1/predict/{self.name}"]
+        if self.language:
+            found += ["/v1/completions", *(["/v1/chat/completions"] if self.language.template else [])]
+        return found + (["/v1/embeddings"] if self.embedding else [])
 
     @property
     def only_column(self) -> str:
@@ -52,12 +103,17 @@ class Served:
             "task": self.predictor.task.name,
             "family": self.predictor.family,
             "columns": {name: column.kind for name, column in self.answering.columns.items()},
+            "endpoints": self.endpoints,
             "targets": {name: list(target.classes) or target.kind for name, target in codec.targets.items()},
         }
 
     def close(self) -> None:
         """End its threads."""
         self.batcher.close()
+        if self.language:
+            self.language.engine.close()
+        if self.embedding:
+            self.embedding.close()
 
 
 def served(runs: Iterable[str], config: ServeConfig, metrics: Metrics) -> dict[str, Served]:
@@ -65,5 +121,23 @@ def served(runs: Iterable[str], config: ServeConfig, metrics: Metrics) -> dict[s
     models: dict[str, Served] = {}
     for run in runs:
         name = free_name(Path(run).resolve().name, models)
-        models[name] = Served.of(name, Predictor.load(run), config, metrics)
+        models[name] = Served.of(name, run, config, metrics)
     return models
+
+
+def _language(predictor: Predictor, run: Run, config: ServeConfig, watch: ModelWatch) -> Language | None:
+    reading = predictor.codec.reading
+    if not isinstance(reading, Documents):
+        return None
+    writes = writer(predictor.module, reading)
+    template = ChatTemplate.of(run.model)
+    mark = writes.tokenizer.token_to_id(template.marks.get("eos_token", "")) if template else None
+    engine = Engine(writes, config.max_streams, config.max_queue, watch)
+    return Language(writes, engine, template, () if mark is None else (mark,))
+
+
+def _embedder(predictor: Predictor) -> Embedder | None:
+    try:
+        return predictor.embedder
+    except DanluError:  # its model is no Transformer that reads texts
+        return None

@@ -151,6 +151,48 @@ WORDS: dict[str, tuple[str, str]] = {
         "Keys that training did not have were left out: {columns}.",
         "训练数据中没有的键未使用：{columns}。",
     ),
+    # texts and vectors
+    "serve.no_writer": (
+        "{name} is for {task} and writes no texts. /v1/models lists what each model can be asked.",
+        "{name} 用于 {task}，不能生成文本。/v1/models 列出每个模型能做什么。",
+    ),
+    "serve.no_vectors": (
+        "{name} is for {task} and makes no vectors of texts: that takes a Transformer that reads texts.",
+        "{name} 用于 {task}，不能给出文本向量：这需要读取文本的 Transformer。",
+    ),
+    "serve.no_template": (
+        "{name} has no chat template, so it does not know who speaks. Ask /v1/completions to go on with a text, or put the "
+        "template into the run: model/chat_template.jinja",
+        "{name} 没有对话模板，分不清谁在说话。请用 /v1/completions 续写文本，或把模板放进运行目录：model/chat_template.jinja",
+    ),
+    "serve.template": (
+        "The chat template does not take these messages: {why}",
+        "对话模板不接受这些消息：{why}",
+    ),
+    "serve.long_prompt": (
+        "A text of {characters} characters is longer than the {most} that this server takes.",
+        "文本有 {characters} 个字符，超过了服务器的上限 {most}。",
+    ),
+    "serve.too_many_tokens": (
+        "max_tokens: {asked} are more than the {most} that this server writes at once.",
+        "max_tokens：{asked} 超过了服务器一次的上限 {most}。",
+    ),
+    "serve.unknown_tokens": (
+        "prompt: tokens {tokens}: there must be at least one, and all below {size}.",
+        "prompt：词元 {tokens}：至少要有一个，且都小于 {size}。",
+    ),
+    "serve.dimensions": (
+        "dimensions: this model's vectors have {width} numbers, not {asked}. Leave dimensions out.",
+        "dimensions：这个模型的向量有 {width} 维，不是 {asked} 维。请去掉 dimensions。",
+    ),
+    "serve.schema": (
+        "response_format: the schema cannot be followed: {why}",
+        "response_format：无法遵循这个 schema：{why}",
+    ),
+    "serve.no_bytes": (
+        "response_format: this model's tokens cannot spell any JSON. Leave response_format out.",
+        "response_format：这个模型的词元拼不出任意的 JSON。请去掉 response_format。",
+    ),
     "serve.expects_number": ("a number", "数字"),
     "serve.expects_boolean": ("true or false", "true 或 false"),
     "serve.expects_category": ("a text or a number", "文本或数字"),
