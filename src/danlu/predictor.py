@@ -160,6 +160,8 @@ class Predictor:
             theirs = layout.config(config, self.codec.shapes, labels) if layout else {}
         except DanluError:  # such as several targets, or columns beside the text: the weights keep our names
             return {}
+        if not theirs:
+            return {}
         marks = mark_numbers(self.codec.tokenizer_json) if self.codec.tokenizer_json else {}
         if isinstance(reading := self.codec.reading, Pairs):
             theirs["decoder_start_token_id"] = reading.start

@@ -185,7 +185,7 @@ def _pretrained(recipe: Recipe, progress: Progress) -> Pretrained | None:
 def _family_name(recipe: Recipe, material: Material) -> tuple[str, list[Note]]:
     if recipe.model.family != "auto":
         return recipe.model.family, []
-    name, why = choose(material.task.modality, len(material.train))
+    name, why = choose(material.task.modality, len(material.train), material.task.goal)
     return name, [why]
 
 

@@ -8,7 +8,22 @@ from torch import nn
 
 from danlu.data.store import Modality, Shapes
 from danlu.errors import DanluError
-from danlu.models import bart, bert, cnn, gpt2, linear, llama, long_tail, marian, mlp, pegasus, resnet, rnn, vit
+from danlu.models import (
+    bart,
+    bert,
+    cnn,
+    gpt2,
+    linear,
+    llama,
+    long_tail,
+    marian,
+    mlp,
+    pegasus,
+    pointer,
+    resnet,
+    rnn,
+    vit,
+)
 from danlu.models.family import Family
 from danlu.models.inputs import inputs_of
 from danlu.recipe import Frozen, validated
@@ -32,6 +47,7 @@ FAMILIES: dict[str, Family] = {
     "qwen2": llama.QWEN2,
     "qwen3": llama.QWEN3,
     "pegasus": pegasus.FAMILY,
+    "pointer": pointer.FAMILY,
     "marian": marian.FAMILY,
     "bart": bart.FAMILY,
 }

@@ -3,19 +3,22 @@
 import torch
 
 from danlu.data.store import Modality
+from danlu.data.targets import Goal
 from danlu.words import Note
 
 RESNET_IMAGES = 5_000  # fewer cannot fill its depth
 
 
-def choose(modality: Modality, rows: int) -> tuple[str, Note]:
-    """The name of the family that suits `rows` training rows on this machine, and the reason."""
+def choose(modality: Modality, rows: int, goal: Goal | None = None) -> tuple[str, Note]:
+    """The name of the family that suits `rows` training rows on this machine, and the reason; `goal`: of the task."""
     if modality == "table":
         return "mlp", Note("models.why_mlp", rows=rows)
     if modality == "text":
         return "linear", Note("models.why_linear", rows=rows)
     if modality == "words":
         return "lstm", Note("models.why_lstm")
+    if modality == "pairs" and goal == "summary":
+        return "pointer", Note("models.why_pointer")
     if modality == "pairs":
         return "pegasus", Note("models.why_pegasus")
     if modality == "masked":

@@ -4,6 +4,7 @@ One vocabulary serves both sides, and one matrix of token vectors: for the sourc
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -63,7 +64,11 @@ class EncoderDecoder(nn.Module):
         """tokens (B, S), of which the first `length` (B,) are real → what the decoder sees of them; never padding."""
         length = length.clamp_min(1)  # of an empty row: its padding
         inside = torch.arange(tokens.shape[1], device=tokens.device) < length[:, None]
-        return self.decoder.layers.looked_at(self.encoder(tokens, length), inside)
+        return self.looked_at(tokens, self.encoder(tokens, length), inside)
+
+    def looked_at(self, tokens: Tensor, states: Tensor, inside: Tensor) -> Encoded:
+        """What the decoder sees of tokens (B, S), their states (B, S, W), and which are real (B, S)."""
+        return self.decoder.layers.looked_at(states, inside)
 
     def next_scores(self, tokens: Tensor, encoded: Encoded, cache: Cache) -> Tensor:
         """tokens (B, t) behind those of `cache` → (B, tokens), scores of what follows in the answers."""
@@ -85,12 +90,12 @@ def _begin(model: EncoderDecoder) -> None:
     nn.init.normal_(model.encoder.embedding.tokens.weight, std=model.config.width**-0.5)
 
 
-def build(config: Config, shapes: Shapes) -> EncoderDecoder:
+def built(model: type[EncoderDecoder], config: Config, shapes: Shapes) -> EncoderDecoder:
     """The model; DanluError where sources or answers outgrow learned positions."""
     longest = max(shapes.max_tokens, shapes.answers)
     if config.positions == "learned" and longest > config.max_length:
         raise DanluError("models.too_long", longest=longest, max_length=config.max_length)
-    return EncoderDecoder(config, shapes.tokens)
+    return model(config, shapes.tokens)
 
 
 def fields(shapes: Shapes, rows: int) -> dict[str, Any]:
@@ -118,14 +123,16 @@ def training(shapes: Shapes, rows: int) -> dict[str, Any]:
     }
 
 
-def family(name: str, config: type[Config], layout: Layout) -> Family:
-    """The family of that name; its settings and its layout are all that is its own."""
+def family(
+    name: str, config: type[Config], layout: Layout | None, model: type[EncoderDecoder] = EncoderDecoder
+) -> Family:
+    """The family of that name; its settings, its layout and what its model does otherwise are all that is its own."""
     return Family(
         name=name,
         summary=f"models.{name}",
         config=config,
         reads={"pairs": ("tokens", "answer")},
-        build=build,
+        build=partial(built, model),
         fields=fields,
         training=training,
         layout=layout,

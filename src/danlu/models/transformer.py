@@ -102,11 +102,15 @@ class Config(Frozen):
 
 @dataclass
 class Cache:
-    """Keys and values of the positions that were seen, per layer: (B, kv heads, capacity, D)."""
+    """Keys and values of the positions that were seen, per layer: (B, kv heads, capacity, D).
+
+    `tokens` (B, length) holds what was read, for models that look at it again.
+    """
 
     keys: list[Tensor]
     values: list[Tensor]
     length: int = 0
+    tokens: Tensor | None = None
 
     @classmethod
     def empty(cls, config: Config, rows: int, capacity: int, like: Tensor) -> "Cache":
@@ -122,8 +126,14 @@ class Cache:
         self.values[layer][:, :, self.length : end] = values
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
+    def read(self, tokens: Tensor) -> Tensor:
+        """All tokens that were read, with these (B, T) behind them."""
+        self.tokens = tokens if self.tokens is None else torch.cat([self.tokens, tokens], dim=1)
+        return self.tokens
+
     def select(self, rows: Tensor) -> None:
         """Keep these rows, in this order: what beams do."""
+        self.tokens = None if self.tokens is None else self.tokens.index_select(0, rows)
         self.keys = [k.index_select(0, rows) for k in self.keys]
         self.values = [v.index_select(0, rows) for v in self.values]
 
@@ -395,8 +405,9 @@ def attended(q: Tensor, k: Tensor, v: Tensor, view: View, dropout: float) -> Ten
         k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
     if _multiplied(v, dropout):
         ordered = view.ordered and q.shape[2] == k.shape[2]
-        rows = [each.to(v.dtype).flatten(0, 1) for each in (q, k, v)]
-        out = by_products(*rows, view.added(q.to(v.dtype), k.shape[2]), ordered, dropout)
+        q, k = q.to(v.dtype), k.to(v.dtype)
+        added = view.added(q, k.shape[2])
+        out = by_products(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), added, ordered, dropout)
         return out.unflatten(0, (-1, q.shape[1])).transpose(1, 2).flatten(2)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=view.mask, dropout_p=dropout, is_causal=view.causal)
     return out.transpose(1, 2).flatten(2)

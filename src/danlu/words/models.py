@@ -61,6 +61,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "encoder-decoder that answers a text with a text, norms before its parts: translation, summarization",
         "编码器-解码器，读入一段文本、写出另一段，归一化在每个子层之前：翻译、摘要",
     ),
+    "models.pointer": (
+        "encoder-decoder that can also copy words of its text (See et al. 2017): summaries and headlines from little data",
+        "能从原文复制词语的编码器-解码器（See 等 2017）：用较少数据学写摘要、标题",
+    ),
     "models.marian": (
         "encoder-decoder with the norms after its parts (Vaswani et al. 2017), for checkpoints of Marian",
         "编码器-解码器，归一化在每个子层之后（Vaswani 等 2017），用于 Marian 的检查点",
@@ -194,6 +198,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "model: pegasus, an encoder-decoder with the norms before its parts, which learns faster from nothing",
         "模型：选用 pegasus：归一化在每个子层之前的编码器-解码器，从零训练时学得更快",
     ),
+    "models.why_pointer": (
+        "model: pointer, an encoder-decoder that can copy words of its text, which a summary is largely made of",
+        "模型：选用 pointer：能从原文复制词语的编码器-解码器，摘要的大部分词语本来就出自原文",
+    ),
     "models.masked": ("texts with hidden tokens", "带遮盖的文本"),
     "models.why_bert": (
         "model: bert, which tells a hidden token from both sides",
@@ -324,7 +332,7 @@ SETTINGS: dict[str, str] = {
         for family in ("bert", "roberta", "distilbert")
         for name, meaning in _ENCODER.items()
     },
-    **{f"{family}.{name}": meaning for family in ("pegasus", "marian", "bart") for name, meaning in _PAIRS.items()},
+    **{f"{family}.{name}": meaning for family in ("pegasus", "pointer", "marian", "bart") for name, meaning in _PAIRS.items()},
     **{f"vit.{name}": _TRANSFORMER[name] for name in _VIT},
     "vit.patch": "每个小块的边长（像素）",
     "vit.category_width": "类别嵌入的宽度",
