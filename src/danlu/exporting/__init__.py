@@ -20,8 +20,12 @@ from danlu.run import SAMPLES, Run
 from danlu.words import Note
 
 EXPORTERS: dict[str, str] = {  # format → module, whose `write` makes it
+    "docker": "docker",
+    "gguf": "gguf_file",
+    "hf": "hf",
     "onnx": "onnx_file",
     "torch": "torch_file",
+    "quantized": "quantized",
 }
 TRIED = 16  # rows on which what is written is tried
 

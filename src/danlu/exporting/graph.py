@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from danlu.data.codec import Codec
+from danlu.data.corpus import Documents
 from danlu.data.pairs import Pairs
 from danlu.predictor import Predictor
 
@@ -91,7 +92,9 @@ def example_inputs(codec: Codec) -> dict[str, Tensor]:
     if shapes.categories:
         given["categories"] = torch.zeros(ROWS, len(shapes.categories), dtype=torch.long)
     if shapes.tokens:
-        given |= {"tokens": whole, "tokens_length": length}
+        given["tokens"] = whole
+    if shapes.tokens and not isinstance(codec.reading, Documents):  # where no position sees a later one, none is asked
+        given["tokens_length"] = length
     if shapes.segments:
         given["segments"] = whole.clone()
     if shapes.terms:

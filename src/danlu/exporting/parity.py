@@ -1,6 +1,6 @@
 """Parity: how far a model in another format answers otherwise than the run does, on the same rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,7 +64,7 @@ def largest_difference(predictor: Predictor, other: Predictor, rows: Examples) -
     """The largest difference of a probability, or of a number in units of its deviation in training."""
     if predictor.codec.reading is None:
         return _of_targets(predictor, other, rows)
-    return max((_of_scores(predictor, other, inputs) for inputs in _batches(predictor, rows)), default=0.0)
+    return max((_of_scores(predictor, other, inputs) for inputs in batches(predictor, rows)), default=0.0)
 
 
 def script_difference(predictor: Predictor, rows: Examples, run: Run) -> float:
@@ -85,6 +85,18 @@ def script_difference(predictor: Predictor, rows: Examples, run: Run) -> float:
     return max((_between(a, b, {}) for a, b in zip(said.iter_rows(named=True), told, strict=True)), default=0.0)
 
 
+def batches(predictor: Predictor, rows: Examples, sizes: Sequence[int] = SIZES) -> Iterator[dict[str, Tensor]]:
+    """The rows as a model takes them, in batches of several sizes."""
+    store, start, turn = _store(predictor, rows), 0, 0
+    while start < len(store):
+        end = min(start + sizes[turn % len(sizes)], len(store))
+        inputs = store.batch(torch.arange(start, end)).inputs
+        if isinstance(reading := predictor.codec.reading, Pairs):  # any answer: what it was would be searched for
+            inputs["answer"] = inputs["tokens"][:, : reading.answer_length]
+        yield {name: value for name, value in inputs.items() if name not in ("told", "told_length")}
+        start, turn = end, turn + 1
+
+
 def main_metric(predictor: Predictor, rows: Examples) -> tuple[str, float]:
     """What the first target is measured by, and its value on these rows."""
     report = evaluation(predictor.evidence(rows), About(name="", task=predictor.task.name, family="", columns={}), 0)
@@ -94,7 +106,7 @@ def main_metric(predictor: Predictor, rows: Examples) -> tuple[str, float]:
 
 def points_lost(name: str, before: float, after: float) -> float:
     """Hundredths by which a share (such as accuracy) fell, or per cent by which another metric became worse."""
-    if LOWER_IS_BETTER.get(name, False):
+    if name in LOWER_IS_BETTER:
         return 100 * (after / before - 1) if before else 100 * after
     return 100 * (before - after) / max(1.0, abs(before))
 
@@ -112,18 +124,6 @@ def _scales(predictor: Predictor) -> dict[str, float]:
     targets = predictor.codec.targets
     single = len(targets) == 1
     return {"" if single else f"_{name}": t.scale for name, t in targets.items() if t.kind == "number"}
-
-
-def _batches(predictor: Predictor, rows: Examples) -> Iterator[dict[str, Tensor]]:
-    """The rows as a model takes them, in batches of several sizes."""
-    store, start, turn = _store(predictor, rows), 0, 0
-    while start < len(store):
-        end = min(start + SIZES[turn % len(SIZES)], len(store))
-        inputs = store.batch(torch.arange(start, end)).inputs
-        if isinstance(reading := predictor.codec.reading, Pairs):  # any answer: what it was would be searched for
-            inputs["answer"] = inputs["tokens"][:, : reading.answer_length]
-        yield {name: value for name, value in inputs.items() if name not in ("told", "told_length")}
-        start, turn = end, turn + 1
 
 
 def _store(predictor: Predictor, rows: Examples) -> Store:

@@ -107,7 +107,8 @@ def script(predictor: Predictor, run: str, graph: str, needs: Sequence[str]) -> 
     """The program that answers raw rows; `graph` is the source of its function `graph()`, of these packages."""
     answers, helpers = ANSWERS[_reads(predictor)]
     parts = _parts(predictor)
-    functions = [reference.as_text, reference.texts_of, reference.padded, *(f for p in parts for f in p), *helpers]
+    shared: list[Callable[..., Any]] = [reference.as_text, reference.texts_of, reference.padded]
+    functions = [*shared, *(function for part in parts for function in part), *helpers]
     packages = ["numpy", *needs, *(["tokenizers"] if predictor.codec.tokenizer_json else [])]
     packages += ["Pillow"] if predictor.codec.images else []
     head = _HEAD.format(run=run, needs=", ".join(packages))

@@ -98,7 +98,8 @@ def tokens(setup: Any, rows: Rows, tokenizer: Any) -> Arrays:
     if behind and tokenizer.num_special_tokens_to_add(True):
         found = [tokenizer.encode(*pair) for pair in zip(first, behind, strict=True)]
     else:
-        found = [tokenizer.encode("\n".join(each)) for each in (zip(first, behind, strict=True) if behind else first)]
+        lines = ["\n".join(each) for each in zip(first, behind, strict=True)] if behind else first
+        found = [tokenizer.encode(text) for text in lines]
     segments = padded([each.type_ids for each in found], "segments") if how["segments"] else {}
     return padded([each.ids for each in found], "tokens") | segments
 
@@ -147,6 +148,7 @@ def pixels(how: Any, source: Any) -> np.ndarray:
     from PIL import Image, ImageOps
 
     height, width, channels = how["height"], how["width"], how["channels"]
+    found: Any
     if isinstance(source, str | bytes):
         found = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     else:
@@ -283,13 +285,15 @@ def filled_masks(setup: Any, rows: Rows, run: Run, tokenizer: Any, inputs: Seque
             chances = np.exp(log_softmax(run(given)["logits"][0, len(opening) + place - begin]))
             best = sorted(known, key=lambda token: -chances[token])[:5]
             told.append([(tokenizer.decode([i]).strip().removeprefix("##"), float(chances[i])) for i in best])
-        words = iter(best[0][0] for best in told)
+        words = [best[0][0] for best in told]
         each = [
             {"mask": number, "token": word, "score": score}
             for number, best in enumerate(told, start=1)
             for word, score in best
         ]
-        answers.append({"prediction": written.sub(lambda _, words=words: next(words), text), "tokens": each})
+        for word in words:
+            text = written.sub(word.replace("\\", r"\\"), text, count=1)
+        answers.append({"prediction": text, "tokens": each})
     return answers
 
 
@@ -339,7 +343,8 @@ def word_places(text: str, given: bool) -> list[tuple[int, int]]:
 
 def word_windows(sizes: Sequence[int], limit: int) -> list[tuple[int, int, int, int]]:
     """Windows of words, first … end - 1, and which of them each tells: every word once, where most stands around it."""
-    before, windows = np.append(0, np.cumsum(sizes, dtype=np.int64)), []
+    before = np.append(0, np.cumsum(sizes, dtype=np.int64))
+    windows: list[tuple[int, int, int, int]] = []
     first, told, count = 0, 0, len(sizes)
     while told < count:
         end = int(np.searchsorted(before, before[first] + limit, side="right")) - 1
@@ -399,12 +404,11 @@ def found_answers(setup: Any, rows: Rows, run: Run, tokenizer: Any, inputs: Sequ
             inside[before : before + len(ids[window])] = begins[window] < ends[window]
             found = best_pair(scores, inside, how["max_answer"])
             if best is None or found[0] > best[0]:
-                place = [start + at - before for at in found[1:3]]
-                best = (
-                    (found[0], *(int(each[at]) for each, at in zip((begins, ends), place, strict=True)), *found[3:])
-                    if np.isfinite(found[0])
-                    else (found[0], -1, -1, *found[3:])
-                )
+                held = math.isfinite(found[0])  # a window of nothing but white space has no answer
+                first_at, last_at = (start + place - before for place in found[1:3])
+                places = (int(begins[first_at]), int(ends[last_at])) if held else (0, 0)
+                best = (found[0], *places, *found[3:])
+        assert best is not None
         margin, begin, end, chance, none = best
         told = margin > (-math.inf if how["threshold"] is None else how["threshold"])
         answers.append(

@@ -144,7 +144,7 @@ class SequenceSummary(Part):
         least = x.masked_fill(~inside, torch.inf).amin(1)
         greatest = x.masked_fill(~inside, -torch.inf).amax(1)
         last = x.gather(1, (length - 1)[:, None, None].expand(-1, -1, x.shape[2]))[:, 0]
-        before = torch.cat([x[:, :1], x[:, :-1]], dim=1)
+        before = torch.cat([x[:, :1], x], dim=1)[:, : x.shape[1]]
         change = ((x - before).abs() * inside).sum(1) / count
         return torch.cat([mean, deviation, least, greatest, x[:, 0], last, change], dim=1)
 

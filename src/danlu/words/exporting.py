@@ -5,10 +5,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "of a probability, or of a number in units of its deviation, on {rows} row(s) of the run",
         "对运行中的 {rows} 行而言，概率之差（数值则以其标准差为单位）",
     ),
-    "export.of_logits": (
-        "of a score, on {rows} row(s) of the run",
-        "对运行中的 {rows} 行而言，模型输出分数之差",
-    ),
     "export.of_metric": (
         "points of {metric}, or per cent of it where less is better",
         "{metric} 下降的百分点（越小越好的指标则为变差的百分比）",
@@ -62,6 +58,42 @@ WORDS: dict[str, tuple[str, str]] = {
         "export: {run} keeps no rows on which the result could be tried, and its data was in memory. Give a file of "
         "rows: --rows FILE",
         "export：{run} 没有保存可用来验证的行，而且当时的数据在内存里。请给出一个数据文件：--rows 文件",
+    ),
+    "export.of_scores": (
+        "of a score, as a share of the largest one, between transformers and the run, on {rows} row(s) of the run",
+        "对运行中的 {rows} 行而言，transformers 与运行的分数之差（相对于最大的分数）",
+    ),
+    "export.other_tokens": (
+        'export: transformers divides the text "{text}" into other tokens than the run does. Nothing was left. Please '
+        "report this with the run's tokenizer.json.",
+        "export：transformers 对文本“{text}”的切分与运行不同。没有留下任何文件。请附上运行的 tokenizer.json 报告此问题。",
+    ),
+    "export.vllm": (
+        "serve it with vLLM: vllm serve FOLDER --served-model-name {name}",
+        "用 vLLM 部署：vllm serve 目录 --served-model-name {name}",
+    ),
+    "export.speeds": (
+        "speed on {rows} row(s) here: {before} rows per second before, {after} now",
+        "本机上 {rows} 行的速度：原先每秒 {before} 行，现在每秒 {after} 行",
+    ),
+    "export.docker": (
+        "start it in the folder: DANLU_API_KEY=KEY docker compose up --build (served as {name} on port 8000)",
+        "在该目录里启动：DANLU_API_KEY=密钥 docker compose up --build（以 {name} 之名在 8000 端口提供服务）",
+    ),
+    "export.no_gguf": (
+        "export: gguf holds language models of {families}, and this model is {family} or writes no texts. Take --to onnx.",
+        "export：gguf 只能存放 {families} 的语言模型，而这个模型是 {family}，或者不能写文本。请用 --to onnx。",
+    ),
+    "export.gguf_window": (
+        "export: llama.cpp reads this architecture without a window of positions, and the model sees {window} of {length}. "
+        "Take --to onnx or --to hf.",
+        "export：llama.cpp 读取这种架构时没有位置窗口，而这个模型只看 {length} 个位置中的 {window} 个。请用 --to onnx 或 --to hf。",
+    ),
+    "export.gguf_tokenizer": (
+        "export: llama.cpp has byte-level BPE tokenizers divided as GPT-2, Llama 3 or Qwen 2 do it, and this run's is of "
+        "the kind {kind}. Train with data.text.tokenizer=bpe, or take --to onnx.",
+        "export：llama.cpp 只有按 GPT-2、Llama 3 或 Qwen 2 方式切分的字节级 BPE 分词器，而这次运行用的是 {kind}。"
+        "请用 data.text.tokenizer=bpe 训练，或用 --to onnx。",
     ),
     "export.no_layout": (
         "export: {family} with these inputs and targets has no place in the Hugging Face layout. Take --to onnx or "
