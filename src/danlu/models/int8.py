@@ -1,0 +1,43 @@
+"""Matrices in 8 bits for the processor: each row of weights as whole numbers and one scale. Knows no family."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAST = 32  # inputs of a matrix that is worth it
+
+
+class Int8Linear(nn.Module):
+    """x (..., inputs) → (..., outputs): the weight of output i is weight[i] · scale[i]."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool) -> None:
+        super().__init__()
+        self.weight: Tensor
+        self.scale: Tensor
+        self.register_buffer("weight", torch.zeros(outputs, inputs, dtype=torch.int8))
+        self.register_buffer("scale", torch.ones(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.linear(x, self.weight.to(x.dtype)) * self.scale
+        return y if self.bias is None else y + self.bias
+
+
+def in_int8(module: nn.Module) -> nn.Module:
+    """The module with its matrices of LEAST inputs or more in 8 bits, rounded to the nearest; the module itself."""
+    for name, child in module.named_children():
+        if type(child) is nn.Linear and child.in_features >= LEAST:
+            setattr(module, name, _rounded(child))
+        else:
+            in_int8(child)
+    return module
+
+
+def _rounded(linear: nn.Linear) -> Int8Linear:
+    found = Int8Linear(linear.in_features, linear.out_features, linear.bias is not None)
+    with torch.no_grad():
+        found.scale.copy_(linear.weight.abs().amax(1).clamp_min(1e-12) / 127)
+        found.weight.copy_((linear.weight / found.scale[:, None]).round())
+        if found.bias is not None and linear.bias is not None:
+            found.bias.copy_(linear.bias)
+    return found.train(linear.training)
