@@ -230,6 +230,10 @@ def generate(
     seed: Annotated[int | None, typer.Option(metavar="N", help=say("cli.generate.seed"))] = None,
     stop: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.generate.stop"))] = None,
     stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help=say("cli.generate.stream"))] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "int8"],
+        typer.Option(metavar="float32|bfloat16|int8", help=say("cli.generate.precision")),
+    ] = "float32",
 ) -> None:
     """Let a run's language model go on with a text."""
     options = {
@@ -249,6 +253,7 @@ def generate(
     from danlu import api
 
     predictor = api.load(run)
+    predictor = predictor if precision == "float32" else predictor.computed_in(precision)
     if stream if stream is not None else sys.stdout.isatty() and not num_beams:
         pieces = predictor.generate_stream(prompt, stops, **asked)
     else:

@@ -102,6 +102,17 @@ def test_the_command_prints_the_prompt_and_what_follows(
     assert capsys.readouterr().out == "the cat sees the sun.\n"
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_the_command_writes_in_the_precision_that_is_asked_for(
+    precision: str, model: Predictor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = model.computed_in(precision)
+    assert next(fast.module.parameters()).dtype == torch.bfloat16
+    assert ran(["sayings", "the cat", "--temperature", "0", "--precision", precision], monkeypatch) in (None, 0)
+    assert capsys.readouterr().out == "the cat" + fast.generate("the cat", temperature=0.0)[0] + "\n"
+    assert model.computed_in("float32").module is model.module
+
+
 def test_the_command_honours_its_options(
     model: Predictor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

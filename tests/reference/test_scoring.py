@@ -22,6 +22,10 @@ class Head(nn.Module):
         self.matrix = nn.Parameter(torch.randn(tokens, 8))
         self.bias = nn.Parameter(torch.randn(tokens)) if bias else None
 
+    def scores(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., W) → (..., tokens)."""
+        return F.linear(x, self.matrix, self.bias)
+
     def nats(self, wanted: torch.Tensor, smoothing: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The loss and the gradient of each weight."""
         loss = token_nats(scored(self, self.vectors, self.matrix, self.bias), wanted, smoothing, IGNORED)

@@ -135,6 +135,10 @@ class MaskedLM(nn.Module):
         x = self.norm(self.activation(self.dense(x)))
         return outputs | scored(self, x, self.trunk.embedding.tokens.weight, self.bias)
 
+    def scores(self, x: Tensor) -> Tensor:
+        """(..., W) → (..., tokens)."""
+        return F.linear(x, self.trunk.embedding.tokens.weight, self.bias)
+
 
 def hidden_states(trunk: Trunk, inputs: dict[str, Tensor]) -> Tensor:
     """The vectors of the last layer, (B, T, W); those of padding mean nothing."""

@@ -72,7 +72,7 @@ class CausalLM(nn.Module):
 
     def scores(self, x: Tensor) -> Tensor:
         """(..., W) → (..., tokens)."""
-        return F.linear(x, self.matrix)
+        return F.linear(x, self.matrix) if self.config.tied else self.head(x)
 
     @property
     def matrix(self) -> Tensor:

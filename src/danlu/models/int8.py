@@ -5,10 +5,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LEAST = 32  # inputs of a matrix that is worth it
+FEW = 16  # vectors up to which reading the weights is what takes the time
+AT_ONCE = 1024  # vectors of which products stay in cache
 
 
 class Int8Linear(nn.Module):
-    """x (..., inputs) → (..., outputs): the weight of output i is weight[i] · scale[i]."""
+    """x (..., inputs) → (..., outputs): the weight of output i is weight[i] · scale[i].
+
+    A few vectors are multiplied in bfloat16; more are rounded to 8 bits themselves, each with a scale of its own, and
+    multiplied as whole numbers, which is twice as fast as bfloat16.
+    """
 
     def __init__(self, inputs: int, outputs: int, bias: bool) -> None:
         super().__init__()
@@ -19,8 +25,22 @@ class Int8Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.linear(x, self.weight.to(x.dtype)) * self.scale
+        if x.device.type != "cpu" or torch.compiler.is_exporting():
+            y = F.linear(x, self.weight.to(x.dtype)) * self.scale
+        else:
+            rows = x.reshape(-1, x.shape[-1])
+            y = self._few(rows) if len(rows) <= FEW else torch.cat([self._many(part) for part in rows.split(AT_ONCE)])
+            y = y.to(x.dtype).view(*x.shape[:-1], len(self.weight))
         return y if self.bias is None else y + self.bias
+
+    def _few(self, x: Tensor) -> Tensor:
+        half = torch.bfloat16
+        return torch._weight_int8pack_mm(x.to(half), self.weight, self.scale.to(half))
+
+    def _many(self, x: Tensor) -> Tensor:
+        scale = x.abs().amax(1, keepdim=True).float().clamp_min(1e-12) / 127
+        whole = torch._int_mm((x / scale).round().to(torch.int8), self.weight.t())
+        return whole * scale * self.scale
 
 
 def in_int8(module: nn.Module) -> nn.Module:

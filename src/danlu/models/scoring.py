@@ -4,25 +4,35 @@ The scores of 4,096 positions and 50,000 tokens are 800 MB in float32, several t
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 SCORES, VECTORS, MATRIX, BIAS = "logits", "vectors", "matrix", "bias"
 AT_ONCE = 1 << 22  # scores that are held at once: 16 MB
 LEAST = 128  # positions at once, below which matrix products are slow
 
 
-def scored(module: nn.Module, x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
+class Scorer(Protocol):
+    """A language model."""
+
+    training: bool
+
+    def scores(self, x: Tensor) -> Tensor:
+        """(..., W) → (..., tokens)."""
+        ...
+
+
+def scored(module: Scorer, x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
     """What a language model gives for x (..., W): {"logits": (..., tokens)}, of matrix (tokens, W) and bias (tokens,).
 
     While `module` is trained, what they are made of, for `token_nats`: "vectors" of the type that products have,
     "matrix" and "bias".
     """
     if not (module.training and torch.is_grad_enabled()):
-        return {SCORES: F.linear(x, matrix, bias)}
+        return {SCORES: module.scores(x)}
     kind = x.device.type
     vectors = x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
     return {VECTORS: vectors, MATRIX: matrix} | ({} if bias is None else {BIAS: bias})

@@ -168,6 +168,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Text at which to stop, which is left out; \\n is the end of a line. May be repeated.",
         "遇到这段文本就停下，且不输出它；\\n 表示换行。可重复。",
     ),
+    "cli.generate.precision": (
+        "What the model computes in: bfloat16 and int8 write faster, and not always the same.",
+        "模型计算所用的精度：bfloat16 和 int8 写得更快，但写出的内容不一定相同。",
+    ),
     "cli.generate.stream": (
         "Print the text as it is written; by default on a terminal.",
         "边写边输出；在终端里默认如此。",
