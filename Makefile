@@ -44,6 +44,14 @@ lint: venv
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/small_mlp.py
+	$(BIN)/python benchmarks/pretrain.py
+	$(BIN)/python benchmarks/finetune.py
+	$(BIN)/python benchmarks/cnn.py
+	$(BIN)/python benchmarks/lstm.py
+	$(BIN)/python benchmarks/encode.py
+	$(BIN)/python benchmarks/generate.py
+	$(BIN)/python benchmarks/shakespeare.py
+	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/read_csv.py --megabytes 1000
 
 $(VENV)/.bench: $(VENV)/.installed
