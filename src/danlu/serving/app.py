@@ -22,6 +22,7 @@ from danlu.serving.embeddings import embed
 from danlu.serving.guard import Guard, Stopping
 from danlu.serving.metrics import Metrics
 from danlu.serving.openapi import document
+from danlu.serving.page import interface, page
 from danlu.serving.predicting import json_body, predict
 from danlu.serving.served import Served
 
@@ -60,6 +61,14 @@ class Api:
     async def openapi(self, request: Request) -> Response:
         """The interface's description."""
         return JSONResponse(document(self.models.values(), self.config))
+
+    async def page(self, request: Request) -> Response:
+        """The page on which models are tried."""
+        return page()
+
+    async def docs(self, request: Request) -> Response:
+        """The interface's description, to read."""
+        return interface(document(self.models.values(), self.config))
 
     async def listed(self, request: Request) -> Response:
         """All models."""
@@ -117,6 +126,8 @@ def app_of(models: Mapping[str, Served], config: ServeConfig, metrics: Metrics, 
 
 def _routes(api: Api) -> list[Route]:
     return [
+        Route("/", api.page),
+        Route("/docs", api.docs),
         Route("/health", api.health),
         Route("/ready", api.ready),
         Route("/metrics", api.counted),

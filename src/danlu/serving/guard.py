@@ -19,7 +19,7 @@ from danlu.serving.errors import CLIENT_GONE, refused, spoken
 from danlu.serving.log import log
 from danlu.serving.metrics import Metrics
 
-OPEN = ("/", "/health", "/ready", "/docs")  # pages without anything of a run
+OPEN = ("/", "/health", "/ready")  # pages without anything of a run
 TOLD = "danlu"  # in the scope of a request: what its log line says of it
 
 T = TypeVar("T")

@@ -23,6 +23,8 @@ from danlu.serving.rows import Table
 from danlu.serving.vectors import Embedding, Vector
 from danlu.serving.writing import Engine
 
+_VALUES = 50  # of a category that are listed
+
 
 @dataclass(frozen=True)
 class Language:
@@ -103,6 +105,7 @@ class Served:
             "task": self.predictor.task.name,
             "family": self.predictor.family,
             "columns": {name: column.kind for name, column in self.answering.columns.items()},
+            "values": {category.name: category.values[:_VALUES] for category in codec.categories},
             "endpoints": self.endpoints,
             "targets": {name: list(target.classes) or target.kind for name, target in codec.targets.items()},
         }
