@@ -1,5 +1,6 @@
 """The cache folder: what danlu keeps between runs and can make again. Knows nothing of what lies in it."""
 
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from danlu.errors import DanluError
 
 LARGEST = 32 << 30  # bytes of all kept entries: beyond it those go that were used longest ago
 _IN_USE_S = 24 * 3600.0  # an entry used since may be mapped by another process
@@ -51,17 +54,19 @@ def kept(kind: str, key: str, fill: Callable[[Path], None], wait: Callable[[], N
 
     What a killed `fill` left is given to the next one. Another process that fills the same entry is waited for, and
     `wait` called meanwhile. Without a writable cache folder entries lie in `runs/.cache` below the working directory.
+    DanluError where the disk is full.
     """
     folder = _writable_folder() / kind / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.with_name(f"{key}.lock"), wait):
         if not folder.is_dir():
             partial = folder.with_name(f"{key}.partial")
-            partial.mkdir(exist_ok=True)
-            fill(partial)
-            (partial / _MARK).touch()
-            _synced(partial)
-            partial.rename(folder)
+            with _room(partial):
+                partial.mkdir(exist_ok=True)
+                fill(partial)
+                (partial / _MARK).touch()
+                _synced(partial)
+                partial.rename(folder)
             _forget_oldest(folder.parents[1])
     (folder / _MARK).touch()
     return folder
@@ -90,6 +95,17 @@ def _alone(path: Path, wait: Callable[[], None]) -> Iterator[None]:
                 wait()
                 time.sleep(_POLL_S)
         yield
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """DanluError where the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DanluError("corpus.cache_full", folder=str(folder)) from None
 
 
 def _synced(folder: Path) -> None:

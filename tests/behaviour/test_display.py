@@ -251,3 +251,8 @@ def test_pieces_of_a_whole_are_counted_on() -> None:
     whole(NOTE, 64, 256)
     assert told == [(320, 0)]
     assert beyond(None, 256) is None
+
+
+def test_a_language_model_tells_tokens_per_second():
+    parts = display.progress_parts(trained(rows_per_s=10.0, tokens_per_s=2560.0))
+    assert parts["speed"] in ("2.56k tokens/s", "2.56k 词元/秒")

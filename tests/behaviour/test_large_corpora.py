@@ -1,8 +1,11 @@
 """Corpora too large for memory: what lies on the disk gives the same as what lies in memory, once, and is bounded."""
 
+import errno
 import json
+import os
 import random
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -332,6 +335,14 @@ def test_an_entry_is_whole_or_not_there_and_made_once(folder):
     assert made == [True]
 
 
+def test_a_full_disk_is_told_with_what_to_do(folder):
+    def full(part: Path) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(DanluError, match="XDG_CACHE_HOME"):
+        cache.kept("things", "a", full)
+
+
 def test_processes_that_want_the_same_wait_for_the_first(folder):
     begun, go, waited = threading.Event(), threading.Event(), []
 
@@ -355,9 +366,6 @@ def test_processes_that_want_the_same_wait_for_the_first(folder):
 
 
 def test_what_was_used_longest_ago_goes_first_and_nothing_of_today(folder, monkeypatch):
-    import os
-    import time
-
     for i in range(4):
         cache.kept("things", str(i), lambda part: (part / "x").write_bytes(bytes(100)))
         old = time.time() - (3 - i) * 100 * 24 * 3600

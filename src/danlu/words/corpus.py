@@ -76,8 +76,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "检查点的分词器没有表示文档结束的词元（找过：{marks}）。请换一个检查点。",
     ),
     "corpus.speed": ("{tokens} tokens/s", "{tokens} 词元/秒"),
-    "corpus.keeping": ("keeping the text in the cache folder, MB", "把文本存入缓存文件夹（MB）"),
+    "corpus.keeping": ("keeping the text in the cache folder, MB", "把文本存入缓存目录（MB）"),
     "corpus.tokenizing": ("turning the text into tokens, MB", "把文本转成词元（MB）"),
+    "corpus.cache_full": (
+        "{folder}: the disk is full. Free some space, or let XDG_CACHE_HOME name a folder on another disk, then run the "
+        "same command again: what was written before is taken up.",
+        "{folder}：磁盘已满。请腾出空间，或用 XDG_CACHE_HOME 指定另一个磁盘上的目录，再运行同一条命令：已写入的内容会接着用。",
+    ),
     "corpus.waiting": (
         "waiting for another process that prepares the same text",
         "等待另一个进程准备同一份文本",
