@@ -143,7 +143,7 @@ def job_of(case: Case, folder: Path, **options) -> Job:
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(folder.with_name(f"{folder.name}-run"))
     predictor.save(run, config)
-    return Job(run, predictor, kept, folder, "trial", lambda: examples, **options)
+    return Job(run, predictor, kept, folder, "trial", folder, lambda: examples, **options)
 
 
 def cases() -> list[Case]:

@@ -63,6 +63,7 @@ def exporting(
         rows=tried,
         folder=partial,
         name=run.folder.resolve().name,
+        place=folder,
         labelled=lambda: _labelled(run, predictor, rows),
         int8=int8,
         bits=bits,

@@ -65,5 +65,5 @@ def write(job: Job) -> Proof:
         (job.folder / file).write_text(content, encoding="utf-8")
     copied = Predictor.load(Run(job.folder / "run"))
     largest = largest_difference(job.predictor, copied, job.rows)
-    said = Note("export.docker", name=name)
+    said = Note("export.docker", folder=str(job.place), name=name)
     return Proof(largest, 0.0, Note("export.of_answers", rows=len(job.rows)), [said]).judged()

@@ -31,7 +31,11 @@ def write(job: Job) -> Proof:
     largest = max((_difference(job.predictor, model, inputs) for inputs in rows), default=0.0)
     if job.predictor.codec.tokenizer_json:
         _refuse_other_tokens(job)
-    serves = [Note("export.vllm", name=job.name)] if isinstance(job.predictor.codec.reading, Documents) else []
+    serves = (
+        [Note("export.vllm", folder=str(job.place), name=job.name)]
+        if isinstance(job.predictor.codec.reading, Documents)
+        else []
+    )
     return Proof(largest, BOUND, Note("export.of_scores", rows=len(rows)), serves).judged()
 
 

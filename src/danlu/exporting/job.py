@@ -20,7 +20,8 @@ Bits = Literal["f16", "q8_0", "q4_0"]
 class Job:
     """A run that is to be written in another format into an empty `folder`, and rows on which it is tried.
 
-    `labelled` gives rows with their targets, for what is lost by rounding; `name`: of the run.
+    `labelled` gives rows with their targets, for what is lost by rounding; `name`: of the run; `place`: where the
+    folder will be once all is well.
     """
 
     run: Run
@@ -28,6 +29,7 @@ class Job:
     rows: Examples
     folder: Path
     name: str
+    place: Path
     labelled: Callable[[], Examples]
     int8: bool = False
     bits: Bits = "f16"
