@@ -87,7 +87,7 @@ def recipe(seconds: float, seed: int) -> float:
 
 def loss_of(model: CausalLM, rows: torch.Tensor) -> torch.Tensor:
     """Nats per character of rows (B, CONTEXT + 1), each told from those before it."""
-    logits = model({"tokens": rows[:, :-1]})["logits"]
+    logits = model.scores(model.trunk(rows[:, :-1]))
     return F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
 
 
