@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -254,10 +255,14 @@ def generate(
 
     predictor = api.load(run)
     predictor = predictor if precision == "float32" else predictor.computed_in(precision)
-    if stream if stream is not None else sys.stdout.isatty() and not num_beams:
-        pieces = predictor.generate_stream(prompt, stops, **asked)
-    else:
-        pieces = iter(predictor.generate(prompt, stops, **asked))
+    for note in predictor.of_prompts([prompt]):
+        print(note, file=sys.stderr)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the same notes
+        if stream if stream is not None else sys.stdout.isatty() and not num_beams:
+            pieces = predictor.generate_stream(prompt, stops, **asked)
+        else:
+            pieces = iter(predictor.generate(prompt, stops, **asked))
     first = next(pieces, "")  # what is refused is refused before anything is printed
     for piece in chain([prompt + first], pieces):
         print(piece, end="", flush=True)

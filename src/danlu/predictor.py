@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from danlu import models
 from danlu.data.codec import Codec
-from danlu.data.corpus import Documents
+from danlu.data.corpus import UNKNOWN, Documents
 from danlu.data.examples import ROW, Column, Examples, free_name
 from danlu.data.loader import evaluation_batches
 from danlu.data.masking import Masking
@@ -281,12 +281,31 @@ class Predictor:
         fit, or prompt and new tokens are more than the model has positions for.
         """
         given = [prompts] if isinstance(prompts, str) else prompts
-        return self._writer().texts(given, validated(GenerationConfig, settings, "generate"), stop)
+        config = validated(GenerationConfig, settings, "generate")
+        for note in self.of_prompts(given):
+            warnings.warn(str(note), stacklevel=2)
+        return self._writer().texts(given, config, stop)
 
     def generate_stream(self, prompt: str, stop: Sequence[str] = (), **settings: Any) -> Iterator[str]:
         """`generate` for one prompt, in pieces as they are written."""
         config = validated(GenerationConfig, settings, "generate")
+        for note in self.of_prompts([prompt]):
+            warnings.warn(str(note), stacklevel=2)
         return (piece for _, piece in self._writer().pieces([prompt], config, stop))
+
+    def of_prompts(self, prompts: Sequence[str]) -> list[Note]:
+        """What of the prompts the model does not know, or has not learned to look back on."""
+        writer, reading = self._writer(), self.codec.reading
+        assert isinstance(reading, Documents)
+        notes = []
+        for prompt in prompts:
+            tokens = writer.tokens(prompt)
+            unknown = tokens.count(UNKNOWN) if reading.kind != "pretrained" else 0
+            if unknown:
+                notes.append(Note("generate.unknown", unknown=unknown, tokens=len(tokens) - 1))
+            if len(tokens) > reading.max_length:
+                notes.append(Note("generate.beyond_view", tokens=len(tokens), view=reading.max_length))
+        return notes
 
     @torch.inference_mode()
     def outputs(self, store: Store, progress: Progress | None = None) -> dict[str, Tensor]:

@@ -113,6 +113,21 @@ def test_the_command_writes_in_the_precision_that_is_asked_for(
     assert model.computed_in("float32").module is model.module
 
 
+def test_what_of_a_prompt_is_not_known_or_not_in_view_is_said(
+    model: Predictor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = {note.key: note.fields for note in model.of_prompts(["the 猫", "the cat"])}
+    assert notes == {"generate.unknown": {"unknown": 1, "tokens": len("the 猫")}}
+    with pytest.warns(UserWarning, match="occur in no training text"):
+        model.generate("the 猫", max_new_tokens=2)
+    assert ran(["sayings", "the 猫", "--max-new-tokens", "2"], monkeypatch) in (None, 0)
+    printed = capsys.readouterr()
+    assert "1 of the prompt's 5 tokens" in printed.err
+    assert "Warning" not in printed.err
+    long = model.of_prompts(["the cat sees the sun. " * 5])
+    assert [note.key for note in long] == ["generate.beyond_view"]
+
+
 def test_the_command_honours_its_options(
     model: Predictor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "leave stop out.",
         "stop：空文本在任何文本之前都已出现，因此什么也不会生成。请至少给出一个字符，或不设置 stop。",
     ),
+    "generate.unknown": (
+        "{unknown} of the prompt's {tokens} tokens occur in no training text: the model reads them all as the same mark",
+        "提示的 {tokens} 个词元中有 {unknown} 个没有在训练文本里出现过：模型把它们都读作同一个未知标记",
+    ),
+    "generate.beyond_view": (
+        "the prompt has {tokens} tokens, and in training the model had {view} in view: what it writes may be poor",
+        "提示有 {tokens} 个词元，而模型训练时最多只看 {view} 个：写出的内容可能较差",
+    ),
     "generate.no_prompt": (
         "The prompt holds no token that this model knows, and the model has none to begin a text with. "
         "Give a few words to begin with.",
