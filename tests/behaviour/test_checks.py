@@ -45,6 +45,15 @@ def test_clean_data_have_no_findings():
     assert check(clean(), ["z"], False) == []
 
 
+@pytest.mark.parametrize("classification", [True, False])
+def test_each_of_several_targets_is_checked_as_its_own_kind(classification: bool):
+    price = np.random.default_rng(1).normal(size=ROWS)
+    examples = clean(price=(price, "number"), tax=(price * 3 + 1, "number"), code=(binary() * 2.0, "number"))
+    findings = [f.note for f in check(examples, ["y", "price"], classification)]
+    told = {(note.fields["column"], note.fields["target"]): note.fields["metric"].key for note in findings}
+    assert told == {("tax", "price"): "checks.r2", ("code", "y"): "checks.accuracy"}  # and no class sizes of `price`
+
+
 def test_missing_values_are_counted_and_named_by_row():
     column = [None if i in (3, 70) else float(i % 97) for i in range(ROWS)]
     finding = found(clean(a=(column, "number")))["missing"]

@@ -100,6 +100,12 @@ class View:
         """(rows,): for each row the position of the first row with equal inputs."""
         return first_equal(self.examples, self.inputs)
 
+    def in_classes(self, target: str) -> bool:
+        """Whether the answers of a target are classes: as the task says or, of one of several, as its kind says."""
+        if len(self.targets) == 1:
+            return self.classification
+        return self.examples.columns[target].kind not in ("number", "date")
+
     def column(self, name: str) -> pl.Series:
         """The values of a column."""
         return self.examples.frame[name]
@@ -165,7 +171,7 @@ def duplicates(view: View) -> Iterator[Finding]:
         note = Note("checks.duplicates", count=len(repeats), percent=view.percent(len(repeats)))
         yield Finding(note, "info", (), len(repeats), view.places(repeats))
     if len(conflicts):
-        level: Level = "warning" if view.classification else "info"
+        level: Level = "warning" if any(map(view.in_classes, view.targets)) else "info"
         targets, percent = ", ".join(view.targets), view.percent(len(conflicts))
         note = Note("checks.conflicts", count=len(conflicts), percent=percent, targets=targets)
         yield Finding(note, level, view.targets, len(conflicts), view.places(conflicts))
@@ -205,13 +211,13 @@ def leaking_columns(view: View) -> Iterator[Finding]:
     for target in view.targets:
         if view.examples.columns[target].kind == "labels":
             continue
-        for name, score in leaks(rows, target, view.inputs, view.classification).items():
+        for name, score in leaks(rows, target, view.inputs, view.in_classes(target)).items():
             if view.split is None or view.split.time != name:  # else rows near in time are kept apart already
                 yield _leak(view, target, name, score, len(rows))
 
 
 def _leak(view: View, target: str, name: str, score: float, rows: int) -> Finding:
-    metric = Note("checks.accuracy" if view.classification else "checks.r2")
+    metric = Note("checks.accuracy" if view.in_classes(target) else "checks.r2")
     is_date = view.examples.columns[name].kind == "date"
     advice = Note("checks.leak_date" if is_date else "checks.leak_column", column=name)
     fields = {"column": name, "target": target, "score": f"{score:.4f}", "rows": rows}
@@ -220,7 +226,7 @@ def _leak(view: View, target: str, name: str, score: float, rows: int) -> Findin
 
 def class_sizes(view: View) -> Iterator[Finding]:
     """Classes of few rows, and classes of very unequal size."""
-    for target in view.targets if view.classification else ():
+    for target in filter(view.in_classes, view.targets):
         counts = _counts(view.column(target))
         rare = counts.filter(pl.col("count") < RARE_CLASS)
         if len(rare):
