@@ -9,7 +9,7 @@ from danlu.data.store import Shapes
 from danlu.errors import DanluError
 from danlu.recipe import TrainConfig
 from danlu.training.adamw8bit import BLOCK, AdamW8bit, _shares, packed, unpacked
-from danlu.training.optim import optimizer_of, state_bytes
+from danlu.training.optim import memory_notes, optimizer_of, planned_state_bytes, state_bytes
 from danlu.training.plan import plan_of
 from danlu.training.together import Together
 
@@ -179,6 +179,24 @@ def test_adamw_of_bytes_takes_weights_of_any_layout():
 
         optimizer.step(closure)
     torch.testing.assert_close(model.weight, plain.weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({"optimizer": name} for name in ("adamw", "adam", "adamw8bit", "muon", "adafactor", "rmsprop", "sgd")),
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"optimizer": "rmsprop", "momentum": 0.9},
+    ],
+    ids=lambda asked: "-".join(map(str, asked.values())),
+)
+def test_the_bytes_of_state_are_known_before_the_first_step(asked):
+    model, plan = Network(), plan_for(**asked)
+    optimizer = optimizer_of(model, plan)
+    steps(model, optimizer, 0, 1)
+    counters = 4 * (len(list(model.parameters())) + 2)
+    assert 0 <= state_bytes(optimizer) - planned_state_bytes(model, plan) <= counters
+    assert bool(memory_notes(model, plan)) == (asked["optimizer"] in ("adamw8bit", "muon", "adafactor"))
 
 
 @pytest.mark.parametrize("name", ["adafactor", "adamw8bit", "muon"])

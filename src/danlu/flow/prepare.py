@@ -28,6 +28,7 @@ from danlu.tasks.task import Given
 from danlu.training.loop import Augment
 from danlu.training.machine import device_of, step_flops_per_row
 from danlu.training.measure import strengths_on
+from danlu.training.optim import memory_notes
 from danlu.training.plan import Plan, plan_of
 from danlu.words import Note
 
@@ -103,6 +104,7 @@ def prepared_for(
             about,
             *how,
             *planned,
+            *memory_notes(module, plan),
             *_padding(store, plan),
         ),
     )

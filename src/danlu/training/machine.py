@@ -59,7 +59,8 @@ def tf32(plan: Plan) -> Iterator[None]:
 
     Beside a half precision they may always be so: what is left in float32 there are small parts.
     """
-    settings = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    backends = cast("Any", torch.backends)  # whose parts are made at run time
+    settings = (backends.cuda.matmul, backends.cudnn.conv)
     before = [each.fp32_precision for each in settings]
     for each in settings:
         each.fp32_precision = "ieee" if plan.precision == "float32" else "tf32"
@@ -92,7 +93,7 @@ def float32_by(library: Literal["torch", "onednn"]) -> Iterator[None]:
     bfloat16, of which oneDNN makes no use where the processor has no matrix units (AMX); it is measured before that
     its products are exact.
     """
-    settings = torch.backends.mkldnn.matmul
+    settings = cast("Any", torch.backends).mkldnn.matmul
     before = settings.fp32_precision
     if library == "onednn":
         settings.fp32_precision = "bf16"

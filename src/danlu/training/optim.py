@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from danlu.errors import DanluError
 from danlu.models.transformer import level_of
 from danlu.training.adamw import AdamW
-from danlu.training.adamw8bit import AdamW8bit
+from danlu.training.adamw8bit import BLOCK, AdamW8bit
 from danlu.training.checkpoint import packed
 from danlu.training.plan import Plan
 from danlu.training.together import Together
+from danlu.words import Note
 
 LEAST_8BIT = 4096  # weights of a parameter, below which bytes save nothing that counts
 NEW_HEADS = 5.0  # times the learning rate of the last layer of a pretrained model
@@ -66,12 +67,17 @@ def _muon(model: nn.Module, plan: Plan) -> Together:
     """
     import torch.optim
 
-    hidden = {id(module.weight) for name, module in model.named_modules() if _hidden(name, module)}
+    hidden = _hidden_matrices(model)
     matrices, rest = _parted(model, plan, lambda name, p: id(p) in hidden)
     if not matrices:
         raise DanluError("train.no_hidden_matrices")
     muon = torch.optim.Muon(matrices, lr=plan.learning_rate, adjust_lr_fn="match_rms_adamw")
     return Together([muon, AdamW(rest, plan.learning_rate, plan.betas)])
+
+
+def _hidden_matrices(model: nn.Module) -> set[int]:
+    """Their ids."""
+    return {id(module.weight) for name, module in model.named_modules() if _hidden(name, module)}
 
 
 def _hidden(name: str, module: nn.Module) -> bool:
@@ -82,6 +88,37 @@ def _hidden(name: str, module: nn.Module) -> bool:
 def _large(name: str, p: nn.Parameter) -> bool:
     """Whether bytes suffice for its moments: not of embeddings, whose rare gradients they distort (Dettmers et al.)."""
     return p.numel() >= LEAST_8BIT and level_of(name) != 0
+
+
+def memory_notes(model: nn.Module, plan: Plan) -> list[Note]:
+    """What the optimizer keeps beside what adamw would, where one was chosen that keeps less."""
+    if plan.optimizer not in ("adafactor", "adamw8bit", "muon"):
+        return []
+    state = planned_state_bytes(model, plan)
+    adamw = planned_state_bytes(model, plan.model_copy(update={"optimizer": "adamw"}))
+    told = [f"{size / 1e6:,.1f}" for size in (state, adamw)]
+    return [Note("train.memory", optimizer=plan.optimizer, state=told[0], adamw=told[1])]
+
+
+def planned_state_bytes(model: nn.Module, plan: Plan) -> int:
+    """What `state_bytes` will be after the first step, counters of steps left out; not of lbfgs."""
+    hidden = _hidden_matrices(model)
+
+    def numbers(name: str, p: nn.Parameter) -> float:
+        size = p.numel()
+        match plan.optimizer:
+            case "adamw8bit" if _large(name, p):
+                return size / 2 + 2 * math.ceil(size / BLOCK)
+            case "muon" if id(p) in hidden:
+                return size
+            case "adafactor":
+                return size / p.shape[-1] + size / p.shape[-2] if p.ndim > 1 else size
+            case "rmsprop" | "sgd":
+                return size * ((plan.optimizer == "rmsprop") + (plan.momentum > 0))
+            case _:
+                return 2 * size
+
+    return round(4 * sum(numbers(name, p) for name, p in model.named_parameters() if p.requires_grad))
 
 
 def state_bytes(optimizer: "AnyOptimizer") -> int:

@@ -42,6 +42,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "train.{setting} is for a pretrained model, and the recipe names none. Leave it out, or set model.pretrained.",
         "train.{setting} 只用于预训练模型，而配方没有指定。请去掉这一项，或设置 model.pretrained。",
     ),
+    "train.memory": (
+        "memory: {optimizer} keeps {state} MB between steps, where adamw would keep {adamw} MB",
+        "内存：{optimizer} 的状态占 {state} MB，换作 adamw 则占 {adamw} MB",
+    ),
     "train.tf32_on_cuda": (
         "recipe: train.precision tf32 is what NVIDIA's cards compute, and the device is {device}. Take auto, float32 or "
         "bfloat16.",
