@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from danlu.errors import DanluError
 from danlu.words import Note
@@ -29,14 +30,14 @@ def _as_list(value: Any) -> Any:
 
 
 def seconds(value: Any) -> Any:
-    """Seconds of `"10m"`, `"1h30m"`, `"45s"` or a plain number; anything else is returned for pydantic to refuse."""
+    """Seconds of `"10m"`, `"1h30m"`, `"45s"` or a plain number; what is no text is returned for pydantic to judge."""
     if not isinstance(value, str):
         return value
     if re.fullmatch(r"\d+(\.\d+)?", value):
         return float(value)
     parts = re.findall(r"(\d+(?:\.\d+)?)(h|m|s)", value)
     if not parts or "".join(n + unit for n, unit in parts) != value.replace(" ", ""):
-        return value
+        raise PydanticCustomError("time", "no time")
     return sum(float(n) * {"h": 3600, "m": 60, "s": 1}[unit] for n, unit in parts)
 
 
@@ -313,6 +314,15 @@ def validated(config: type[Frozen], fields: Mapping[str, Any], where: str) -> An
         raise _refusal(error, config, where) from None
 
 
+def multiple(config: BaseModel, key: str, of: str) -> None:
+    """For validators: refuses a config whose number `key` is no multiple of its number `of`."""
+    number, divisor = getattr(config, key), getattr(config, of)
+    if number % divisor:
+        raise PydanticCustomError(
+            "no_multiple", "no multiple", {"key": key, "got": number, "of": of, "divisor": divisor}
+        )
+
+
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a recipe, for editors; a section may be empty."""
     schema = Recipe.model_json_schema()
@@ -368,6 +378,8 @@ def _refusal(error: ValidationError, config: type[BaseModel], where: str) -> Dan
         near = difflib.get_close_matches(key, paths, n=3, cutoff=0.6)
         nearest = ", ".join(dict.fromkeys([*same, *near])) or ", ".join(_keys_at(config, path[:-1])) or "–"
         return DanluError("recipe.unknown_key", where=where, key=key, nearest=nearest)
+    if first["type"] == "no_multiple":
+        return DanluError("recipe.no_multiple", where=where, **first["ctx"])
     path = _field_path(config, path)
     same_field = [e for e in error.errors() if _field_path(config, [str(part) for part in e["loc"]]) == path]
     different = {str(note): note for note in map(_expected, same_field)}.values()
@@ -395,6 +407,8 @@ def _expected(finding: Any) -> Note:
         return Note(f"recipe.expected.{kind}", limit=next(iter(context.values())))
     if kind == "literal_error":
         return Note("recipe.expected.one_of", values=context["expected"].replace(" or ", ", "))
+    if kind == "time":
+        return Note("recipe.expected.time")
     name = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_from_float")
     name = "mapping" if name in ("dict", "model") else name
     if name in ("int", "float", "bool", "string", "mapping"):

@@ -11,8 +11,11 @@ import polars as pl
 import pytest
 
 import danlu
+from danlu import models
+from danlu.data.store import Shapes
 from danlu.errors import DanluError
 from danlu.output import write_file
+from danlu.recipe import Recipe
 from danlu.run import Run
 from danlu.training.plan import threads_for
 from danlu.training.speeds import Strengths
@@ -265,3 +268,18 @@ def test_what_cannot_be_resumed_is_said(trained, tmp_path):
     with pytest.raises(DanluError) as error:
         danlu.train(resume=copy)
     assert error.value.key == "run.rows_not_kept"
+
+
+@pytest.mark.parametrize(("family", "fields", "said"), [
+    ("bert", {"width": 32, "heads": 3}, "width is 32, which is no multiple of heads, 3"),
+    ("vit", {"width": 32, "heads": 3}, "width is 32, which is no multiple of heads, 3"),
+    ("llama", {"width": 32, "heads": 4, "kv_heads": 3}, "heads is 4, which is no multiple of kv_heads, 3"),
+])  # fmt: skip
+def test_sizes_that_do_not_divide_are_named(family, fields, said):
+    with pytest.raises(DanluError, match=said):
+        models.build(family, fields, Shapes(tokens=9, max_tokens=8, image=(1, 8, 8), heads={"a": 2}))
+
+
+def test_a_time_that_is_none_is_refused_with_the_forms_that_are():
+    with pytest.raises(DanluError, match=r"train\.time_limit.*'ten'.*45s, 10m or 1h30m"):
+        Recipe.of({"train": {"time_limit": "ten"}})

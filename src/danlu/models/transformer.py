@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from danlu.models.dropout import Dropout
 from danlu.models.products import by_products
-from danlu.recipe import Frozen
+from danlu.recipe import Frozen, multiple
 
 MlpActivation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 MLP_ACTIVATIONS: dict[MlpActivation, Callable[[Tensor], Tensor]] = {
@@ -78,10 +78,10 @@ class Config(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> "Config":
-        if self.head_width is None and self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
-        if self.heads % self.key_heads:
-            raise ValueError(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}")
+        if self.head_width is None:
+            multiple(self, "width", "heads")
+        if self.kv_heads:
+            multiple(self, "heads", "kv_heads")
         return self
 
     @property

@@ -16,7 +16,7 @@ from danlu.models.heads import Heads
 from danlu.models.hub.layout import Layout, Rule, query_key_value
 from danlu.models.inputs import Concat, Pixels, table_parts
 from danlu.models.transformer import Layers, MlpActivation, View
-from danlu.recipe import Frozen
+from danlu.recipe import Frozen, multiple
 
 SIZES: tuple[tuple[int, dict[str, Any]], ...] = (  # training images → size of the model
     (100_000, {"width": 192, "depth": 8, "heads": 6}),
@@ -42,8 +42,7 @@ class Config(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> "Config":
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        multiple(self, "width", "heads")
         return self
 
     @property

@@ -25,6 +25,14 @@ WORDS: dict[str, tuple[str, str]] = {
         '{where}, key "{key}": got {got}, expected {why}.',
         '{where}，键 "{key}"：得到 {got}，应为{why}。',
     ),
+    "recipe.no_multiple": (
+        "{where}: {key} is {got}, which is no multiple of {of}, {divisor}. Change one of them.",
+        "{where}：{key} 是 {got}，不是 {of}（{divisor}）的整数倍。请改其中一个。",
+    ),
+    "recipe.expected.time": (
+        "seconds, or a time such as 45s, 10m or 1h30m",
+        "秒数，或 45s、10m、1h30m 这样的时长",
+    ),
     "recipe.or": ("{one}, or {other}", "{one}，或{other}"),
     "recipe.expected.greater_than": ("a number above {limit}", "大于 {limit} 的数"),
     "recipe.expected.greater_than_equal": ("a number of at least {limit}", "不小于 {limit} 的数"),
