@@ -14,15 +14,19 @@ HEADINGS = ("run", "task", "model", "measured", "baseline", "rows", "took", "whe
 
 
 def runs_table(folder: str) -> list[str]:
-    """A line per run below `folder`, newest first; a run without a report says how to go on with it."""
-    finished, others = [], []
+    """A line per run below `folder`, newest first, those without a report last; then what to do about these."""
+    finished, others, troubles = [], [], dict[str, DanluError]()
     for run in runs_in(folder):
         try:
             finished.append(_row(run, run.report))
         except DanluError as trouble:
-            others.append(f"{run.folder.name}  {trouble}")
-    table = columns([[say(f"runs.{name}") for name in HEADINGS], *finished]) if finished else []
-    return [*table, *others] or [say("runs.none", folder=folder)]
+            is_unfinished = trouble.key == "run.unfinished"
+            others.append(_row_without_report(run, "runs.unfinished" if is_unfinished else "runs.damaged"))
+            troubles.setdefault(trouble.key if is_unfinished else run.folder.name, trouble)
+    if not finished and not others:
+        return [say("runs.none", folder=folder)]
+    table = columns([[say(f"runs.{name}") for name in HEADINGS], *finished, *others])
+    return [*table, *([""] if troubles else []), *map(str, troubles.values())]
 
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -55,6 +59,13 @@ def _row(run: Run, report: Mapping[str, Any]) -> list[str]:
         clock(report["timing"]["total"]),
         datetime.fromisoformat(report["created"]).astimezone().strftime("%Y-%m-%d %H:%M"),
     ]
+
+
+def _row_without_report(run: Run, status: str) -> list[str]:
+    """The run's name, `status` where others have what was measured, and when it began."""
+    began = datetime.fromtimestamp((run.folder / "recipe.yaml").stat().st_mtime).astimezone()
+    known = {"run": run.folder.name, "measured": say(status), "when": began.strftime("%Y-%m-%d %H:%M")}
+    return [known.get(name, "–") for name in HEADINGS]
 
 
 def _strongest_baseline(target: Mapping[str, Any]) -> str:

@@ -292,6 +292,20 @@ def test_runs_lists_finished_runs_and_says_how_to_go_on_with_others(danlu: Danlu
     assert any("some/broken/report.json" in row for row in rows)
 
 
+def test_every_run_has_a_line_of_the_table_whatever_state_it_is_in(danlu: Danlu, tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.yaml").write_text("model: linear\n")
+    (tmp_path / "three" / "report.json").write_text("{")
+    heading, *rows = danlu("runs", str(tmp_path)).splitlines()
+    assert {row.split()[0]: row[heading.index("measured") :].split()[0] for row in rows[:3]} == {
+        "one": "unfinished",
+        "two": "unfinished",
+        "three": "damaged",
+    }
+    assert len(rows) == 6  # a line between, how to go on with the newest, what ails the damaged
+
+
 def test_runs_of_an_empty_folder_says_how_to_make_one(danlu: Danlu, tmp_path: Path) -> None:
     assert "danlu train" in danlu("runs", str(tmp_path))
 

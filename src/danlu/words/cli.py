@@ -323,6 +323,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "runs.rows": ("rows", "行数"),
     "runs.took": ("took", "用时"),
     "runs.when": ("when", "时间"),
+    "runs.unfinished": ("unfinished", "未完成"),
+    "runs.damaged": ("damaged", "已损坏"),
     "runs.none": (
         "{folder}: no runs here. Make one: danlu train sample:digits",
         "{folder}：这里还没有运行。先来一次：danlu train sample:digits",
