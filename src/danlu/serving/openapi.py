@@ -21,6 +21,7 @@ _REFUSALS = {
     "400": "The request does not fit; the message says where and what would.",
     "401": "The API key is missing or wrong.",
     "403": "The request comes from another site.",
+    "404": "There is no such model.",
     "413": "The body is too large.",
     "415": "The body is of another media type.",
     "429": "Too many requests wait; Retry-After says when to come again.",
@@ -52,7 +53,9 @@ def document(models: Iterable[Served], config: ServeConfig) -> Schema:
     for model in served:
         paths[f"/v1/predict/{quote(model.name)}"] = {"post": _predict(model, config)}
     for body, (path, summary) in _BODIES.items():
-        if any(path in model.endpoints for model in served):
+        able = [model.name for model in served if path in model.endpoints]
+        if able:
+            definitions["$defs"][body.__name__]["properties"]["model"]["enum"] = able
             given = {"application/json": asked[(body, "validation")]}
             paths[path] = {"post": operation(body.__name__, summary, "openai", given, _ANSWERED[path])}
     return {
