@@ -4,17 +4,25 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import onnx
+import polars as pl
 import pytest
 from untrained import Case, cases, job_of
 
-from danlu.data.examples import ROW
+from danlu.data.examples import Examples
+from danlu.data.read import examples_of
 from danlu.errors import DanluError
 from danlu.exporting import onnx_file, torch_file
+from danlu.exporting.job import Job
 from danlu.exporting.parity import elsewhere, largest_difference
 from danlu.exporting.preprocessing import plain_rows
-
-WITH_LOOPS = {"rnn", "lstm", "gru"}
+from danlu.models import FAMILIES, build
+from danlu.predictor import Predictor
+from danlu.recipe import DataConfig, Recipe
+from danlu.run import Run
+from danlu.tasks import TASKS
+from danlu.tasks.task import Given
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.family}-{case.modality}")
@@ -66,6 +74,21 @@ def test_the_program_beside_it_answers_raw_rows_without_danlu(case, exporter, fo
         assert [answer[name] for answer in answers] == pytest.approx(said[name].to_list(), abs=1e-5)
 
 
+def test_numbers_and_several_labels_are_told_as_the_run_tells_them(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=40)
+    tags = pl.Series([["warm"] if v > 0 else ["cold", "wet"] for v in x], dtype=pl.List(pl.String))
+    rows = pl.DataFrame({"x": x, "kind": rng.choice(["a", "b"], 40), "year": 2000 + x / 100, "tags": tags})
+    examples = examples_of(rows, Recipe.of({"data": {"target": ["year", "tags"]}}).data, task="tabular-classification")
+    codec = TASKS["tabular-classification"].codec(Given(examples, ("year", "tags"), FAMILIES["mlp"], DataConfig()))
+    module, _ = build("mlp", {"width": 8, "members": 2}, codec.shapes)
+    task = TASKS["tabular-classification"]
+    predictor = Predictor(task, codec, module.eval(), "mlp", {"tags": 1.4}, examples.columns, DataConfig())
+    kept = Examples(examples.frame.select("_row", "x", "kind").head(5), examples.columns)
+    job = Job(Run(tmp_path), predictor, kept, tmp_path, "trial", tmp_path, lambda: examples)
+    assert torch_file.write(job).largest <= 1e-4
+
+
 def test_rounding_that_costs_too_much_is_refused_and_what_it_costs_is_told(tmp_path):
     case = Case("mlp", "text", "text-classification")
     proof = onnx_file.write(job_of(case, tmp_path / "a", int8=True, max_drop=100.0))
@@ -77,12 +100,5 @@ def test_rounding_that_costs_too_much_is_refused_and_what_it_costs_is_told(tmp_p
 
 def test_another_model_in_its_place_is_noticed(tmp_path):
     job = job_of(Case("mlp", "table", "tabular-classification"), tmp_path)
-    graph = lambda given: {"target": job.predictor.module.__class__ and _uniform(len(given["numbers"]))}  # noqa: E731
-    assert largest_difference(job.predictor, elsewhere(job.predictor, graph), job.rows) > 0.01
-    assert ROW in job.rows.frame.columns
-
-
-def _uniform(rows: int):
-    import numpy as np
-
-    return np.full((rows, 3), 1 / 3, np.float32)
+    sure_of_nothing = lambda given: {"target": np.full((len(given["numbers"]), 3), 1 / 3, np.float32)}  # noqa: E731
+    assert largest_difference(job.predictor, elsewhere(job.predictor, sure_of_nothing), job.rows) > 0.01

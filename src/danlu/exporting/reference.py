@@ -282,6 +282,7 @@ def filled_masks(setup: Any, rows: Rows, run: Run, tokenizer: Any, inputs: Seque
         for place in [i for i, token in enumerate(ids) if token == tokenizer.token_to_id(mask)]:
             begin = max(0, min(place - room // 2, len(ids) - room))
             given = padded([[*opening, *ids[begin : begin + room], *closing]], "tokens")
+            given |= {"segments": np.zeros_like(given["tokens"])} if how["next_sentence"] else {}
             chances = np.exp(log_softmax(run(given)["logits"][0, len(opening) + place - begin]))
             best = sorted(known, key=lambda token: -chances[token])[:5]
             told.append([(tokenizer.decode([i]).strip().removeprefix("##"), float(chances[i])) for i in best])

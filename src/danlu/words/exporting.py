@@ -9,10 +9,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "points of {metric}, or per cent of it where less is better",
         "{metric} 下降的百分点（越小越好的指标则为变差的百分比）",
     ),
-    "export.of_weights": (
-        "of a weight, as a share of the largest one in its row, over all weights of the file",
-        "文件中各权重之差，相对于所在行的最大权重",
-    ),
     "export.proof": (
         "tried: the largest difference is {largest} (allowed: {bound}) {of}",
         "已验证：最大差异为 {largest}（允许 {bound}），{of}",
