@@ -378,7 +378,10 @@ class Predictor:
             files=[vars(file) for file in examples.origin.files],
         )
         return evaluation(
-            [Evidence(each.outcome, mistakes=each.mistakes) for each in found], about, samples, progress=progress
+            [Evidence(each.outcome, mistakes=each.mistakes, seen=bool(seen)) for each in found],
+            about,
+            samples,
+            progress=progress,
         )
 
     def _prediction(self, name: str, outputs: Tensor, temperature: float) -> np.ndarray:

@@ -348,4 +348,6 @@ def test_measuring_on_the_file_of_the_training_says_that_it_was_seen(run, tmp_pa
     other.write_text("\n".join(json.dumps(row) for row in backwards(20, seed=6)))
     assert "predict.trained_on" not in [note["code"] for note in model.evaluate(str(other), 0)["notes"]]
     seen = replace(model, trained_on=frozenset({hashlib.sha256(other.read_bytes()).hexdigest()}))
-    assert seen.evaluate(str(other), 0)["notes"][0]["code"] == "predict.trained_on"
+    told = seen.evaluate(str(other), 0)
+    assert told["notes"][0]["code"] == "predict.trained_on"
+    assert "texts it was trained on" in told["targets"][0]["verdict"][0]["text"]

@@ -78,6 +78,7 @@ class Evidence:
     temperature: float = 1.0
     samples: Sequence[Mapping[str, str]] = ()
     mistakes: Sequence[Mapping[str, Any]] = ()  # where the outcome's figures do not tell them
+    seen: bool = False  # the rows are of files that training took rows from
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def judged(
     measured = _measured(outcome, drawn)
     baselines = [_compared(b, outcome, measured, drawn, samples, seed) for b in evidence.baselines]
     return facts | {
-        "verdict": [note.to_json() for note in sentences(outcome, measured, baselines)],
+        "verdict": [note.to_json() for note in sentences(outcome, measured, baselines, evidence.seen)],
         **measured,
         "baselines": baselines,
         "calibration": _calibration(evidence),

@@ -25,9 +25,14 @@ def standing(advantage: tuple[float, float]) -> Standing:
     return "behind" if high < 0 else "level"
 
 
-def sentences(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]]) -> list[Note]:
-    """The headline, then what must be said beside it; `measured` holds metrics and intervals, as in report.json."""
-    notes = [_headline(outcome, measured, baselines)]
+def sentences(
+    outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]], seen: bool = False
+) -> list[Note]:
+    """The headline, then what must be said beside it; `measured` holds metrics and intervals, as in report.json.
+
+    `seen`: the rows are among those that the model was trained on.
+    """
+    notes = [_headline(outcome, measured, baselines, seen)]
     notes += [_against_constant(b, outcome, measured) for b in baselines[:1] if b["standing"] != "ahead"]
     notes += [Note(f"evaluate.{b['standing']}", rival=Note.from_json(b["name"])) for b in baselines[1:]]
     notes += _rarer_class(outcome) + _warnings(outcome)
@@ -40,11 +45,14 @@ def calibration_note(calibration: Mapping[str, Any]) -> Note:
     return Note("evaluate.calibrated", temperature=f"{calibration['temperature']:.2f}", **shares)
 
 
-def _headline(outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]]) -> Note:
+def _headline(
+    outcome: Outcome, measured: Mapping[str, Any], baselines: Sequence[Mapping[str, Any]], seen: bool
+) -> Note:
     metrics, name = measured["metrics"], HEADLINE[outcome.kind]
     said = SAID.get(outcome.kind, percent)
     fields: dict[str, Any] = {
         "rows": f"{len(outcome):,}",
+        "seen": Note("evaluate.seen" if seen else "evaluate.unseen"),
         "value": said(metrics[name]),
         "interval": _interval(measured["intervals"].get(name), said),
         "rivals": _rivals([(Note.from_json(b["name"]), said(b["metrics"][name])) for b in baselines], outcome.kind),

@@ -25,56 +25,58 @@ WORDS: dict[str, tuple[str, str]] = {
         "No rows were kept for the test, so nothing is known of how good the model is.",
         "没有留出测试行，因此无从得知模型有多好。",
     ),
+    "evaluate.unseen": ("the model never saw", "模型从未见过的"),
+    "evaluate.seen": ("it was trained on", "训练时用过的"),
     "evaluate.headline_class": (
-        "On {rows} rows the model never saw, {value} %{interval} of its answers are right{rivals}.",
-        "在模型从未见过的 {rows} 行数据上，它答对了 {value}%{interval}{rivals}。",
+        "On {rows} rows {seen}, {value} %{interval} of its answers are right{rivals}.",
+        "在{seen} {rows} 行数据上，它答对了 {value}%{interval}{rivals}。",
     ),
     "evaluate.headline_labels": (
-        "On {rows} rows the model never saw, it finds {recall} % of the labels, and {precision} % of the labels it "
+        "On {rows} rows {seen}, it finds {recall} % of the labels, and {precision} % of the labels it "
         "gives are right: an F1 of {value} %{interval}{rivals}.",
-        "在模型从未见过的 {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中有 {precision}% 是对的，"
+        "在{seen} {rows} 行数据上，它找出了 {recall}% 的标签，给出的标签中有 {precision}% 是对的，"
         "F1 为 {value}%{interval}{rivals}。",
     ),
     "evaluate.headline_entities": (
-        "In {rows} texts the model never saw, it finds {recall} % of the entities, and {precision} % of what it gives "
+        "In {rows} texts {seen}, it finds {recall} % of the entities, and {precision} % of what it gives "
         "is right: an F1 of {value} %{interval}{rivals}.",
-        "在模型从未见过的 {rows} 条文本中，它找出了 {recall}% 的实体，给出的实体中有 {precision}% 是对的，"
+        "在{seen} {rows} 条文本中，它找出了 {recall}% 的实体，给出的实体中有 {precision}% 是对的，"
         "F1 为 {value}%{interval}{rivals}。",
     ),
     "evaluate.headline_answers": (
-        "On {rows} questions the model never saw, its answers have an F1 of {value} %{interval}, and {exact} % are "
+        "On {rows} questions {seen}, its answers have an F1 of {value} %{interval}, and {exact} % are "
         "exactly right{rivals}.",
-        "在模型从未见过的 {rows} 个问题上，它的答案 F1 为 {value}%{interval}，完全答对的占 {exact}%{rivals}。",
+        "在{seen} {rows} 个问题上，它的答案 F1 为 {value}%{interval}，完全答对的占 {exact}%{rivals}。",
     ),
     "evaluate.headline_translation": (
-        "On {rows} texts the model never saw, its translations score {value} BLEU{interval} and {chrf} chrF{rivals}.",
-        "在模型从未见过的 {rows} 条文本上，它的译文 BLEU 为 {value}{interval}，chrF 为 {chrf}{rivals}。",
+        "On {rows} texts {seen}, its translations score {value} BLEU{interval} and {chrf} chrF{rivals}.",
+        "在{seen} {rows} 条文本上，它的译文 BLEU 为 {value}{interval}，chrF 为 {chrf}{rivals}。",
     ),
     "evaluate.headline_summary": (
-        "On {rows} texts the model never saw, its summaries score {value} % ROUGE-L{interval} ({rouge_1} % ROUGE-1, "
+        "On {rows} texts {seen}, its summaries score {value} % ROUGE-L{interval} ({rouge_1} % ROUGE-1, "
         "{rouge_2} % ROUGE-2){rivals}.",
-        "在模型从未见过的 {rows} 条文本上，它的摘要 ROUGE-L 为 {value}%{interval}"
+        "在{seen} {rows} 条文本上，它的摘要 ROUGE-L 为 {value}%{interval}"
         "（ROUGE-1 {rouge_1}%，ROUGE-2 {rouge_2}%）{rivals}。",
     ),
     "evaluate.headline_text": (
-        "Text that the model never saw ({bytes} bytes, {tokens} tokens) costs it {value} bits per byte{interval}, a "
+        "Text that {seen} ({bytes} bytes, {tokens} tokens) costs it {value} bits per byte{interval}, a "
         "perplexity of {perplexity} per token{rivals}.",
-        "模型从未见过的文本（{bytes} 字节，{tokens} 个词元），每字节平均需要 {value} 比特{interval}，"
+        "{seen}文本（{bytes} 字节，{tokens} 个词元），每字节平均需要 {value} 比特{interval}，"
         "每词元困惑度为 {perplexity}{rivals}。",
     ),
     "evaluate.headline_masked": (
-        "Of {tokens} hidden tokens in texts the model never saw, it tells {value} %{interval} right, and {among} % are "
+        "Of {tokens} hidden tokens in texts {seen}, it tells {value} %{interval} right, and {among} % are "
         "among its first five{rivals}.",
-        "在模型从未见过的文本中遮盖了 {tokens} 个词元，它猜对了 {value}%{interval}，{among}% 的正确词元在它给出的前五个之中{rivals}。",
+        "在{seen}文本中遮盖了 {tokens} 个词元，它猜对了 {value}%{interval}，{among}% 的正确词元在它给出的前五个之中{rivals}。",
     ),
     "evaluate.headline_number": (
-        "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average{rivals}.",
-        "在模型从未见过的 {rows} 行数据上，预测值平均偏差 {value}{interval}{rivals}。",
+        "On {rows} rows {seen}, its predictions are off by {value}{interval} on average{rivals}.",
+        "在{seen} {rows} 行数据上，预测值平均偏差 {value}{interval}{rivals}。",
     ),
     "evaluate.headline_number_r2": (
-        "On {rows} rows the model never saw, its predictions are off by {value}{interval} on average and explain "
+        "On {rows} rows {seen}, its predictions are off by {value}{interval} on average and explain "
         "{r2} % of the variance{rivals}.",
-        "在模型从未见过的 {rows} 行数据上，预测值平均偏差 {value}{interval}，解释了 {r2}% 的方差{rivals}。",
+        "在{seen} {rows} 行数据上，预测值平均偏差 {value}{interval}，解释了 {r2}% 的方差{rivals}。",
     ),
     "evaluate.rivals_class": ("; {name} gives {value} %{rest}", "；{name}为 {value}%{rest}"),
     "evaluate.rival_class": (", {name} {value} %{rest}", "，{name}为 {value}%{rest}"),
