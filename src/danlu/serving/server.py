@@ -22,6 +22,7 @@ from danlu.words import say
 
 LAST_CALL_S = 1.0  # in which connections that are kept open may still send what was under way
 KEEP_ALIVE_S = 20
+BACKLOG = 2048  # connections that wait to be taken
 
 
 def serve(runs: Sequence[str], config: ServeConfig) -> None:
@@ -40,12 +41,13 @@ def serve(runs: Sequence[str], config: ServeConfig) -> None:
 
 
 def bound(config: ServeConfig) -> socket.socket:
-    """A socket at the address; DanluError where it is taken or is none of this machine's."""
+    """A listening socket at the address; DanluError where it is taken or is none of this machine's."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((config.host, config.port))
+        listening.listen(BACKLOG)  # who connects from now on waits for the server rather than being refused
     except (OSError, OverflowError) as error:
         listening.close()
         why = getattr(error, "strerror", None) or str(error)
@@ -66,7 +68,7 @@ def _uvicorn_config(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=2048,
+        backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(config.grace_s)),
         ssl_certfile=config.tls_cert,
