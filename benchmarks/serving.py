@@ -7,9 +7,9 @@
 
 `batching`: a run that reads one text, behind `danlu serve` and behind a bare Starlette application that calls the same
 Predictor for each request. `streams`: a language model's tokens per second, one stream and several at once. `soak`: the
-server's memory after the first tenth of the requests and after all. `storm`: requests that schemathesis makes up, `cases`
-that fit and as many that do not for each operation; it ends with an error where one of them is answered with 5xx or
-otherwise than the interface says.
+server's memory after the first tenth of the requests and after all. `storm`: requests that schemathesis makes up,
+`cases` that fit and as many that do not for each operation; it ends with an error where one of them is answered with
+5xx or otherwise than the interface says.
 """
 
 import argparse
@@ -147,9 +147,8 @@ def soak(asked):
         before = resident_mb(pid)
         asyncio.run(storm_of_clients(url, path, asked.clients, asked.requests - asked.requests // 10))
         after = resident_mb(pid)
-    print(
-        f"{asked.requests} requests: {before:.0f} MB after a tenth, {after:.0f} MB at the end ({after / before - 1:+.1%})"
-    )
+    grown = after / before - 1
+    print(f"{asked.requests} requests: {before:.0f} MB after a tenth, {after:.0f} MB at the end ({grown:+.1%})")
 
 
 def storm(asked):
