@@ -52,7 +52,7 @@ def _headline(
     said = SAID.get(outcome.kind, percent)
     fields: dict[str, Any] = {
         "rows": f"{len(outcome):,}",
-        "seen": Note("evaluate.seen" if seen else "evaluate.unseen"),
+        "seen": Note("evaluate.rows_seen" if seen else "evaluate.rows_unseen"),
         "value": said(metrics[name]),
         "interval": _interval(measured["intervals"].get(name), said),
         "rivals": _rivals([(Note.from_json(b["name"]), said(b["metrics"][name])) for b in baselines], outcome.kind),

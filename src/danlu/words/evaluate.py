@@ -25,8 +25,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "No rows were kept for the test, so nothing is known of how good the model is.",
         "没有留出测试行，因此无从得知模型有多好。",
     ),
-    "evaluate.unseen": ("the model never saw", "模型从未见过的"),
-    "evaluate.seen": ("it was trained on", "训练时用过的"),
+    "evaluate.rows_unseen": ("the model never saw", "模型从未见过的"),
+    "evaluate.rows_seen": ("it was trained on", "训练时用过的"),
     "evaluate.headline_class": (
         "On {rows} rows {seen}, {value} %{interval} of its answers are right{rivals}.",
         "在{seen} {rows} 行数据上，它答对了 {value}%{interval}{rivals}。",
