@@ -111,6 +111,9 @@ def _labelled(run: Run, predictor: Predictor, rows: str | None) -> Examples:
     """Rows with their targets: of the file, or the run's own test rows, read and divided as they were."""
     if rows:
         return read(predictor.data, [rows], predictor.columns)
+    kept = run.folder / SAMPLES
+    if not run.recipe.data.files and kept.is_file() and not predictor.codec.targets:
+        return sample_of(kept.read_bytes(), predictor.columns)  # texts are their own truth
     if not run.recipe.data.files:
         raise DanluError("export.no_rows", run=str(run.folder))
     material = _end_of(gathered(run.recipe))
