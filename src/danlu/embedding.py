@@ -5,6 +5,7 @@ A checkpoint's own settings are read as sentence-transformers reads them (Reimer
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
@@ -36,6 +37,7 @@ from danlu.recipe import DataConfig
 from danlu.words import Note
 
 TOKENS_AT_ONCE = 2048  # of a batch, padding included: what they come to stays in cache
+MANY = 256  # texts from which on it pays to keep memory between batches
 HALF_FROM = 256  # width below which casts take longer than what is gained
 COLUMN = "embedding"
 
@@ -175,7 +177,7 @@ class Embedder:
     def _computed(self, encodings: Sequence[Encoding], progress: Progress | None) -> Vectors:
         done = 0
         vectors = np.zeros((len(encodings), self.trunk.config.width), np.float32)
-        with kept_memory():
+        with kept_memory() if len(encodings) > MANY else nullcontext():
             for index in _batches(np.array([len(encoding) for encoding in encodings], np.int64)):
                 vectors[index] = self._pooled([encodings[i].ids for i in index]).numpy()
                 done += len(index)
