@@ -33,6 +33,7 @@ from danlu.data.token_file import Stretch, sums_of
 from danlu.data.values import offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
+from danlu.memory import returned_memory
 from danlu.recipe import TextConfig
 from danlu.words import Note
 
@@ -161,12 +162,11 @@ class Documents:
                 done += int(stretch.records[:, 2].sum())
                 tell(Note("corpus.tokenizing"), min(done, size) >> 20, size >> 20)
 
-        folder = kept(
-            "tokens",
-            self._key(texts),
-            lambda folder: token_file.write(folder, stretches, len(texts), self.size),
-            lambda: tell(Note("corpus.waiting"), 0, 0),
-        )
+        def fill(folder: Path) -> None:
+            with returned_memory():
+                token_file.write(folder, stretches, len(texts), self.size)
+
+        folder = kept("tokens", self._key(texts), fill, lambda: tell(Note("corpus.waiting"), 0, 0))
         found = token_file.opened(folder, self.size)
         return Encoded(torch.from_numpy(found.tokens), torch.from_numpy(found.offsets), found.bytes, found.unwritten)
 

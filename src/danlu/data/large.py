@@ -22,6 +22,7 @@ from danlu.data.read import in_pieces
 from danlu.data.sources import sources_of
 from danlu.errors import DanluError
 from danlu.events import Progress
+from danlu.memory import returned_memory
 from danlu.recipe import DataConfig
 from danlu.words import Note
 
@@ -55,7 +56,9 @@ def kept_documents(
     found = [digests(source) for source in sources]
 
     def fill(folder: Path) -> None:
-        _Writer(folder, config, progress, sum(size for each in found for _, size in each)).write(sources, columns, task)
+        total = sum(size for each in found for _, size in each)
+        with returned_memory():
+            _Writer(folder, config, progress, total).write(sources, columns, task)
 
     def wait() -> None:
         if progress:
