@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -200,7 +200,7 @@ async def _streamed(request: Request, texts: Texts, config: ServeConfig) -> Resp
     events = _events(request, texts, config)
     first = await anext(events)
 
-    async def all_events() -> AsyncIterator[str]:
+    async def all_events() -> AsyncGenerator[str, None]:
         yield first
         async with aclosing(events):
             async for event in events:
@@ -209,7 +209,7 @@ async def _streamed(request: Request, texts: Texts, config: ServeConfig) -> Resp
     return StreamingResponse(all_events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _events(request: Request, texts: Texts, config: ServeConfig) -> AsyncIterator[str]:
+async def _events(request: Request, texts: Texts, config: ServeConfig) -> AsyncGenerator[str, None]:
     choices = texts.choices()
     begun: set[int] = set()
     head = texts.head(chunk=True)
@@ -238,7 +238,7 @@ async def _events(request: Request, texts: Texts, config: ServeConfig) -> AsyncI
     yield "data: [DONE]\n\n"
 
 
-async def _pieces(texts: Texts) -> AsyncIterator[tuple[int, Piece]]:
+async def _pieces(texts: Texts) -> AsyncGenerator[tuple[int, Piece], None]:
     """The pieces of all texts as they come, each with the index of its text."""
     told: asyncio.Queue[tuple[int, Piece] | BaseException | None] = asyncio.Queue()
 

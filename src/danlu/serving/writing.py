@@ -5,7 +5,7 @@ Each text is what `danlu generate` writes with the same settings: its random num
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -131,7 +131,7 @@ class Engine:
         self.thread = ThreadPoolExecutor(1, "write")
         self.task: asyncio.Task[None] | None = None
 
-    async def write(self, wish: Wish) -> AsyncIterator[Piece]:
+    async def write(self, wish: Wish) -> AsyncGenerator[Piece, None]:
         """The text piece by piece.
 
         Raises DanluError where the model has no positions for it, or too many wait.
