@@ -185,6 +185,7 @@ def predict(
     text: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.predict.text"))] = None,
     row: Annotated[list[str] | None, typer.Option(metavar="JSON", help=say("cli.predict.row"))] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.predict.out"))] = None,
+    language: Language = None,
 ) -> None:
     """Apply a run's model to new data."""
     if sum(map(bool, (data, text, row))) != 1:
@@ -235,6 +236,7 @@ def generate(
         Literal["float32", "bfloat16", "int8"],
         typer.Option(metavar="float32|bfloat16|int8", help=say("cli.generate.precision")),
     ] = "float32",
+    language: Language = None,
 ) -> None:
     """Let a run's language model go on with a text."""
     options = {
@@ -292,6 +294,7 @@ def embed(
         Literal["float32", "bfloat16"] | None,
         typer.Option(metavar="float32|bfloat16", help=say("cli.embed.precision")),
     ] = None,
+    language: Language = None,
 ) -> None:
     """Give a vector for each text."""
     if bool(data) == bool(text):
@@ -410,6 +413,7 @@ def report(
 @_command("runs", "danlu runs\ndanlu runs experiments")
 def runs(
     folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help=say("cli.runs.folder"))] = "runs",
+    language: Language = None,
 ) -> None:
     """List the runs below a folder."""
     from danlu.overview import runs_table

@@ -266,6 +266,18 @@ def test_refused_rows_leave_no_half_written_file(danlu: Danlu) -> None:
     assert not list(Path().glob("*lacking-answers*"))
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "schema"])  # a schema is the same in both
+def test_every_verb_that_says_anything_says_it_in_the_language_asked_for(danlu: Danlu, verb: str) -> None:
+    assert "用法" in danlu(verb, "--language", "zh", "--help")
+
+
+def test_notes_of_predict_and_the_list_of_runs_come_in_the_language_asked_for(danlu: Danlu) -> None:
+    pl.DataFrame({"weight": [0.1], "shape": ["square"]}).write_csv("square.csv")
+    assert ran(["predict", "runs/fruit", "square.csv", "--language", "zh"], danlu.patch) in (None, 0)
+    assert "取值在训练数据里罕见或未出现" in danlu.captured.readouterr().err
+    assert danlu("runs", "--language", "zh").startswith("运行")
+
+
 # report, runs, doctor, models ---------------------------------------------------------------------------------------
 
 
