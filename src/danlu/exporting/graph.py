@@ -13,6 +13,7 @@ from torch.export import Dim, ExportedProgram
 from danlu.data.codec import Codec
 from danlu.data.corpus import Documents
 from danlu.data.pairs import Pairs
+from danlu.errors import DanluError
 from danlu.predictor import Predictor
 
 BATCH, ROWS, STEPS = "batch", 3, 5  # the size of what is traced means nothing: it may be any
@@ -66,7 +67,7 @@ class Finished(nn.Module):
 
 
 def traced(predictor: Predictor) -> Traced:
-    """The predictor's model as a program."""
+    """The predictor's model as a program; DanluError where torch cannot trace it for any number of rows."""
     given = example_inputs(predictor.codec)
     names = tuple(given)
     dynamic = tuple({0: BATCH} | ({1: STEPPED[name]} if name in STEPPED else {}) for name in names)
@@ -74,7 +75,10 @@ def traced(predictor: Predictor) -> Traced:
     shapes = tuple({place: dims[name] for place, name in sizes.items()} for sizes in dynamic)
     module = Finished(predictor, names).eval()
     with torch.no_grad():
-        program = torch.export.export(module, tuple(given.values()), dynamic_shapes=(shapes,), strict=False)
+        try:
+            program = torch.export.export(module, tuple(given.values()), dynamic_shapes=(shapes,), strict=False)
+        except RuntimeError as error:  # what torch cannot trace: an architecture that branches on what it reads
+            raise DanluError("export.no_graph", why=" ".join(str(error).split())[:300]) from None
         outputs = tuple(predictor.module(given))
     return Traced(program, names, outputs, dynamic)
 
