@@ -177,6 +177,14 @@ def test_what_is_not_honoured_is_refused_by_name(why: str, stream: bool, client:
         client.completions.create(**{"model": "chatty", "prompt": "a", "stream": stream} | change)
 
 
+def test_next_to_no_temperature_takes_the_likeliest_token(client: openai.OpenAI) -> None:
+    cold = [{"temperature": 0}, {"temperature": 5e-324}, {"temperature": 1, "top_p": 5e-324}]
+    texts = [
+        client.completions.create(model="chatty", prompt="my", max_tokens=9, **heat).choices[0].text for heat in cold
+    ]
+    assert len(set(texts)) == 1
+
+
 def test_a_model_without_a_template_does_not_chat(server: Server) -> None:
     asked = {"model": "sayings", "messages": [{"role": "user", "content": "a"}]}
     error = server.post("/v1/chat/completions", json=asked).json()["error"]

@@ -12,6 +12,7 @@ from danlu.recipe import Frozen, validated
 Zero = Annotated[float, Field(ge=0, le=0)]  # of settings that are understood where they change nothing
 TokenId = Annotated[int, Field(ge=0)]
 TEMPERATURE = 1.0  # OpenAI's, where nothing is asked for
+COLDEST = 1e-3  # below it float32 cannot tell a temperature, or a share of the tokens, from 0
 
 
 class StreamOptions(Frozen):
@@ -46,7 +47,7 @@ class TextRequest(Frozen):
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=1)
     min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0)
+    repetition_penalty: float | None = Field(None, ge=0.1, le=10)
     seed: int | None = None
     stop: str | Annotated[list[str], Field(max_length=16)] | None = None
     n: int | None = Field(None, ge=1, le=16)
@@ -70,9 +71,10 @@ class TextRequest(Frozen):
 
     def generation(self) -> GenerationConfig:
         """How tokens are chosen; without a seed the text is another one each time."""
-        heat = TEMPERATURE if self.temperature is None else self.temperature
+        asked_for = TEMPERATURE if self.temperature is None else self.temperature
+        heat = asked_for if asked_for >= COLDEST else 0.0
         drawn = {
-            "top_p": self.top_p if self.top_p != 1 else None,
+            "top_p": max(self.top_p, COLDEST) if self.top_p and self.top_p != 1 else None,
             "top_k": self.top_k,
             "min_p": self.min_p,
             "seed": secrets.randbits(32) if self.seed is None else self.seed % 2**63,
