@@ -52,6 +52,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/shakespeare.py
 	$(BIN)/python benchmarks/corpus.py
+	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/read_csv.py --megabytes 1000
 
 $(VENV)/.bench: $(VENV)/.installed
