@@ -69,10 +69,11 @@ def _unbroken(source: Source, ask: Ask) -> Iterator[tuple[str, Utf8Reader]]:
         while block := reader.read():
             text = held + block.decode()
             held = "\r" if text.endswith("\r") else ""
-            yield text.removesuffix("\r").replace("\r\n", "\n"), reader
-        yield held, reader
+            if text := text.removesuffix("\r").replace("\r\n", "\n"):
+                yield text, reader
         if held:
-            yield "", reader
+            yield held, reader
+        yield "", reader
 
 
 def _lines(source: Source, ask: Ask) -> Iterator[Table]:
