@@ -1,7 +1,9 @@
 """Exporting: a run → files that other programs read, each tried on rows of the run before it is left there."""
 
 import difflib
+import logging
 import shutil
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from importlib import import_module
@@ -70,7 +72,7 @@ def exporting(
         max_drop=max_drop,
     )
     try:
-        proof = yield from during(lambda progress: write(replace(job, progress=progress)))
+        proof = yield from during(lambda progress: _quietly(write, replace(job, progress=progress)))
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
@@ -94,6 +96,18 @@ def _exporter(to: str, int8: bool, bits: Bits) -> Callable[[Job], Proof]:
         raise DanluError("export.idle", option="--bits", format=to, only="gguf")
     module: Any = import_module(f"danlu.exporting.{EXPORTERS[to]}")
     return module.write
+
+
+def _quietly(write: Callable[[Job], Proof], job: Job) -> Proof:
+    """What is written, without what the libraries say to their own developers meanwhile."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return write(job)
+    finally:
+        logging.disable(before)
 
 
 def _tried(run: Run, predictor: Predictor, rows: str | None) -> Examples:
