@@ -288,7 +288,10 @@ class Recipe(Frozen):
         data = self.model_dump(exclude_unset=True)
         for path, value in changes.items():
             _set(data, path.split("__"), value)
-        return type(self).of(data)
+        try:
+            return type(self).model_validate(data)
+        except ValidationError as error:
+            raise _refusal(error, type(self), "recipe", dot="__") from None
 
     def to_yaml(self) -> str:
         """YAML of what was set, without defaults."""
@@ -367,8 +370,11 @@ def _set(data: dict[str, Any], keys: list[str], value: Any) -> None:
     data[last] = value
 
 
-def _refusal(error: ValidationError, config: type[BaseModel], where: str) -> DanluError:
-    """The first finding of pydantic as an error that names the key and what would fit."""
+def _refusal(error: ValidationError, config: type[BaseModel], where: str, dot: str = ".") -> DanluError:
+    """The first finding of pydantic as an error that names the key and what would fit.
+
+    `dot`: what stands between the parts of a key that one could have meant; "__" in Python's arguments.
+    """
     first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
@@ -377,7 +383,8 @@ def _refusal(error: ValidationError, config: type[BaseModel], where: str) -> Dan
         same = [p for p in paths if p.split(".")[-1] == path[-1]]
         near = difflib.get_close_matches(key, paths, n=3, cutoff=0.6)
         nearest = ", ".join(dict.fromkeys([*same, *near])) or ", ".join(_keys_at(config, path[:-1])) or "–"
-        return DanluError("recipe.unknown_key", where=where, key=key, nearest=nearest)
+        spelt = {"key": key.replace(".", dot), "nearest": nearest.replace(".", dot)}
+        return DanluError("recipe.unknown_key", where=where, **spelt)
     if first["type"] == "no_multiple":
         return DanluError("recipe.no_multiple", where=where, **first["ctx"])
     path = _field_path(config, path)

@@ -261,9 +261,10 @@ def test_a_run_killed_before_anything_was_prepared_goes_on(tmp_path):
 
 def test_what_cannot_be_resumed_is_said(trained, tmp_path):
     copy = shutil.copytree(trained[0], tmp_path / "run")
-    with pytest.raises(DanluError) as error:
-        danlu.train(resume=copy, seed=1)
-    assert error.value.key == "cli.resume_alone"
+    for given in ({"seed": 1}, {"out": tmp_path / "elsewhere"}):
+        with pytest.raises(DanluError) as error:
+            danlu.train(resume=copy, **given)
+        assert error.value.key == "cli.resume_alone"
     (copy / "report.json").unlink()
     with pytest.raises(DanluError) as error:
         danlu.train(resume=copy)
@@ -278,6 +279,21 @@ def test_what_cannot_be_resumed_is_said(trained, tmp_path):
 def test_sizes_that_do_not_divide_are_named(family, fields, said):
     with pytest.raises(DanluError, match=said):
         models.build(family, fields, Shapes(tokens=9, max_tokens=8, image=(1, 8, 8), heads={"a": 2}))
+
+
+@pytest.mark.parametrize(("given", "nearest"), [("epochs", "train__epochs"), ("train__epoch", "train__epochs")])
+def test_an_unknown_setting_is_answered_in_the_spelling_of_python(given, nearest):
+    with pytest.raises(DanluError) as error:
+        danlu.train("rows.csv", **{given: 3})
+    assert error.value.note.fields["key"] == given
+    assert error.value.note.fields["nearest"].split(", ")[0] == nearest
+
+
+def test_no_rows_have_no_predictions_in_the_same_columns(trained):
+    predictor = danlu.load(trained[0])
+    expected = predictor.predict([{"a": 0.5, "b": 1.5}])
+    assert predictor.predict([]).schema == expected.schema
+    assert predictor.predict([]).height == 0
 
 
 def test_a_time_that_is_none_is_refused_with_the_forms_that_are():

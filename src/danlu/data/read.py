@@ -20,7 +20,7 @@ from danlu.data.question_rows import questions, with_answers
 from danlu.data.sources import given_splits, sources_of
 from danlu.errors import DanluError
 from danlu.events import Progress
-from danlu.recipe import DataConfig, LongSequences
+from danlu.recipe import ColumnKind, DataConfig, LongSequences
 from danlu.words import Note
 
 __all__ = ["examples_of", "frame_of", "given_splits", "in_pieces", "read", "stream"]
@@ -31,6 +31,13 @@ _NAMED_IN_ERROR = 3  # bad rows that an error shows
 _ROWS_TO_JUDGE = 10_000  # rows of a stream before their share of bad ones says anything
 _STREAM_BLOCK = 4 << 20  # bytes
 _PIECES_BLOCK = 1 << 20
+_EMPTY: Mapping[ColumnKind, pl.DataType] = {  # dtypes of a column without a row; of other kinds it is text
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Datetime(),
+    "sequence": pl.List(pl.Float32()),
+    "labels": pl.List(pl.String()),
+}
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,15 @@ def read(
 
 
 def examples_of(rows: Any, config: DataConfig, columns: Columns | None = None, task: str | None = None) -> Examples:
-    """The rows of a Python object (see `frame_of`) with typed columns, as `read` gives those of files."""
+    """The rows of a Python object (see `frame_of`) with typed columns, as `read` gives those of files.
+
+    An empty list is no row of the `columns`, where they are known.
+    """
     given = (column for column in (columns or {}).values() if column.format != REFERENCES)
     known = [column for column in given if column.name not in config.target]
     only = next((column.name for column in known if column.kind != "ignore"), None)
+    if known and isinstance(rows, list | tuple) and not rows:
+        rows = pl.DataFrame(schema={column.name: _EMPTY.get(column.kind, pl.String()) for column in known})
     frame = numbered(plain(frame_of(rows, [column.name for column in known] or None, only)))
     return _judged(frame, Origin(), _Wish(config, columns, task))
 
