@@ -1,7 +1,12 @@
 """Files, folders, globs, given splits, images at fault, streams and sequences."""
 
+import bz2
 import gzip
+import io
 import json
+import pickle
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +199,52 @@ def test_truncated_gzip_and_parquet_are_refused(tmp_path: Path) -> None:
         with pytest.raises(DanluError) as error:
             read(DataConfig(), [str(tmp_path / name)])
         assert error.value.key == "data.damaged_file"
+
+
+def _zipped() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("rows.csv", "a,b\n1,2\n")
+    return stream.getvalue()
+
+
+FOREIGN = {
+    "pickle": pickle.dumps({"a": [1, 2]}),
+    "pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
+    "zip": _zipped(),
+    "packed": bz2.compress(b"a,b\n1,2\n"),
+    "program": Path(sys.executable).resolve().read_bytes()[:4096],
+}
+
+
+@pytest.mark.parametrize("suffix", [".csv", "", ".json"])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_is_no_table_is_refused_by_its_name(kind: str, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows{suffix}"
+    path.write_bytes(FOREIGN[kind])
+    with pytest.raises(DanluError) as error:
+        read(DataConfig(), [str(path)])
+    assert (error.value.key, error.value.note.fields["what"].key) == ("data.foreign", f"data.foreign.{kind}")
+
+
+def test_what_begins_like_a_signature_is_still_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("€;n\n5 €;1\n7 €;2\n".encode("cp1252"))
+    assert read(DataConfig(delimiter=";", encoding="cp1252"), [str(path)]).frame.columns[0] == "€"
+    path.write_bytes(b"MZ,PK\n1,2\n3,4\n")
+    assert read(DataConfig(), [str(path)]).frame.columns[:2] == ["MZ", "PK"]
+
+
+def test_arrays_of_objects_are_refused_for_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=np.zeros((2, 3)), y=np.array(["a", None], dtype=object))
+    with pytest.raises(DanluError) as error:
+        read(DataConfig(), [str(path)])
+    assert (error.value.key, error.value.note.fields["name"]) == ("data.npz_objects", "y")
+    path.write_bytes(_zipped())
+    with pytest.raises(DanluError) as error:
+        read(DataConfig(), [str(path)])
+    assert error.value.key == "data.foreign"
 
 
 def test_stream_gives_what_read_gives_in_pieces(tmp_path: Path) -> None:

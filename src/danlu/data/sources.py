@@ -6,6 +6,7 @@ from pathlib import Path
 
 from danlu.data.formats import TABLE_SUFFIXES, format_of, format_of_text, hub, idx, plain_suffix, samples
 from danlu.data.formats.folders import IMAGE_SUFFIXES, SPLIT_NAMES, files_below, text_suffixes
+from danlu.data.formats.foreign import refuse_foreign
 from danlu.data.formats.table import Source
 from danlu.errors import DanluError
 from danlu.recipe import DataConfig
@@ -82,6 +83,7 @@ def _source(path: Path) -> Source:
 def _standard_input() -> Source:
     source = Source(STANDARD_INPUT, "csv")
     head = source.open().peek(1)  # type: ignore[attr-defined]
+    refuse_foreign(STANDARD_INPUT, head)
     return Source(STANDARD_INPUT, format_of_text(head))
 
 

@@ -35,6 +35,51 @@ WORDS: dict[str, tuple[str, str]] = {
         "{file}: neither text nor a format that danlu reads. It reads {formats}, IDX, NPZ, images, and folders of images or texts.",
         "{file}：既不是文本，也不是 danlu 支持的格式。支持 {formats}、IDX、NPZ、图片，以及图片或文本文件夹。",
     ),
+    "data.foreign": ("{file}: no table, but {what}", "{file}：不是表格，而是{what}"),
+    "data.foreign.pickle": (
+        "a pickle of Python objects. Reading one can run any code, so danlu never does. Write the rows as CSV or Parquet "
+        "where the pickle was made, such as df.to_parquet(...).",
+        " Python 的 pickle 文件。读取它可能执行任意代码，因此 danlu 从不读取。请在生成它的地方另存为 CSV 或 Parquet，"
+        "例如 df.to_parquet(...)。",
+    ),
+    "data.foreign.pdf": (
+        "a PDF. Extract its text into a .txt file, or its table into a CSV file.",
+        " PDF 文件。请把其中的文字提取成 .txt 文件，或把表格提取成 CSV 文件。",
+    ),
+    "data.foreign.zip": (
+        "a ZIP archive. Unpack it and name the files in it. (An Excel workbook has to be named .xlsx, arrays of NumPy .npz.)",
+        " ZIP 压缩包。请先解压，再给出其中的文件。（Excel 工作簿的文件名应以 .xlsx 结尾，NumPy 数组应以 .npz 结尾。）",
+    ),
+    "data.foreign.ole": (
+        "an old file of Microsoft Office. If it is an Excel workbook, name it .xls; else save it as CSV or text.",
+        "旧版 Microsoft Office 文件。若是 Excel 工作簿，请以 .xls 命名；否则请另存为 CSV 或文本。",
+    ),
+    "data.foreign.packed": (
+        "a compressed file. Unpack it first; danlu unpacks only files in gzip (.gz), and not from standard input.",
+        "压缩文件。请先解压；danlu 只会自动解压 gzip（.gz）文件，且标准输入除外。",
+    ),
+    "data.foreign.program": (
+        "a compiled program. Check the path.",
+        "编译后的程序。请检查路径。",
+    ),
+    "data.foreign.sqlite": (
+        "an SQLite database. Write the table as CSV: sqlite3 -header -csv FILE 'select * from TABLE' > rows.csv",
+        " SQLite 数据库。请把表导出为 CSV：sqlite3 -header -csv 文件 'select * from 表名' > rows.csv",
+    ),
+    "data.foreign.hdf5": (
+        "an HDF5 file. Write its table as CSV or Parquet, or its arrays as .npz.",
+        " HDF5 文件。请把其中的表格另存为 CSV 或 Parquet，或把数组另存为 .npz。",
+    ),
+    "data.foreign.npy": (
+        "a single array of NumPy. Save features and target together: numpy.savez('rows.npz', x=..., y=...)",
+        " NumPy 的单个数组。请把特征和目标存在一起：numpy.savez('rows.npz', x=..., y=...)",
+    ),
+    "data.npz_objects": (
+        '{file}: the array "{name}" holds Python objects, which are kept as pickle, and danlu never reads pickle. Save it '
+        "with a plain dtype, such as y.astype(str) or x.astype(float).",
+        '{file}：数组 "{name}" 里是 Python 对象，以 pickle 保存，而 danlu 从不读取 pickle。请用普通的 dtype 重新保存，'
+        "例如 y.astype(str) 或 x.astype(float)。",
+    ),
     "data.unknown_encoding": (
         'data.encoding: there is no encoding "{encoding}". Try utf-8, gb18030, utf-16 or latin-1, or leave it out.',
         'data.encoding：没有名为 "{encoding}" 的编码。可用 utf-8、gb18030、utf-16、latin-1，或不设置而自动识别。',

@@ -19,6 +19,7 @@ from danlu.data.formats import (
     samples,
 )
 from danlu.data.formats.encoding import detected_encoding
+from danlu.data.formats.foreign import refuse_foreign
 from danlu.data.formats.table import Format, opened, refused_if_unreadable
 from danlu.errors import DanluError
 
@@ -53,9 +54,10 @@ def format_of(path: Path) -> str:
         if form.magic and head.startswith(form.magic):
             return name
     suffix = plain_suffix(path)
-    for name, form in FORMATS.items():
-        if suffix in form.suffixes:
-            return name
+    by_suffix = next((name for name, form in FORMATS.items() if suffix in form.suffixes), None)
+    refuse_foreign(str(path), head, by_suffix)
+    if by_suffix:
+        return by_suffix
     if b"\0" in head and not detected_encoding(head).startswith("utf-16"):
         raise DanluError("data.unknown_format", file=str(path), formats=", ".join(TABLE_SUFFIXES))
     if suffix in folders.SOURCE_SUFFIXES:
