@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import transformers
 from torch import Tensor
 
 from danlu import models
+from danlu.data.chinese import code_points, goes_on, learned_pairs, pair_keys
 from danlu.data.codec import Codec
 from danlu.data.examples import ROW, Examples
 from danlu.data.masking import FOLLOWS, MASKS, Masking, fit_masking
@@ -157,7 +159,34 @@ def test_the_tokens_of_a_word_are_hidden_together(tokenizer: str) -> None:
     assert (told[:, 1:] == told[:, :-1])[within].all()
 
 
-def test_chinese_characters_are_words_of_their_own() -> None:
+def test_pairs_that_keep_together_are_those_of_words() -> None:
+    words = ["北京", "大学", "图书馆", "电脑", "今天", "学生", "喜欢", "我们"]
+    rng = np.random.default_rng(0)
+    alone = [chr(code) for code in range(0x4E00, 0x4E40)]
+    texts = ["".join(rng.choice([*words, *alone], 40)) for _ in range(200)]
+    pairs = learned_pairs(texts)
+    assert {*pairs} == {a + b for word in words for a, b in pairwise(word)}
+    text = "我们喜欢北京大学图书馆a电脑"
+    ends = "".join("-" if on else "|" for on in goes_on(code_points(text), pair_keys(pairs)))
+    assert ends == "|-|-|-|-|--||-"
+
+
+def test_words_of_ideographs_are_hidden_together() -> None:
+    words = ["北京", "大学", "图书馆", "电脑", "今天"]
+    rng = np.random.default_rng(0)
+    alone = [chr(code) for code in range(0x4E00, 0x4E40)]
+    examples = texts_as_examples(["".join(rng.choice([*words, *alone], 20)) for _ in range(200)])
+    masking = fitted(examples, whole_word=True, tokenizer="char")
+    batch = all_rows(encoded(masking, examples))
+    tokens, told = whole(batch), batch.inputs["told"]
+    first, second = (masking.tokenizer.token_to_id(each) for each in "电脑")
+    place = (tokens[:, :-1] == first) & (tokens[:, 1:] == second)
+    assert place.sum() > 50
+    assert torch.equal(told[:, :-1][place], told[:, 1:][place])
+    assert 0 < told[:, 1:][place].float().mean() < 0.5
+
+
+def test_a_sentence_of_ideographs_is_no_single_word() -> None:
     examples = texts_as_examples([CHINESE * (1 + i % 3) + str(i) for i in range(200)])
     for settings in ({"tokenizer": "wordpiece"}, {"tokenizer": "bpe", "vocab_size": 270}):
         masking = fitted(examples, whole_word=True, **settings)

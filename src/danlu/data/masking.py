@@ -18,6 +18,7 @@ import torch
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
+from danlu.data.chinese import code_points, goes_on, ideographs, learned_pairs, pair_keys
 from danlu.data.corpus import LEARNED, Unit
 from danlu.data.examples import Examples
 from danlu.data.kept import byte_sizes, sample, texts_at
@@ -25,7 +26,7 @@ from danlu.data.store import Batch, Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.data.text import Checkpoint, checkpoint_only, chunks, opened, require_texts, texts_of, trained_tokenizer
-from danlu.data.values import IDEOGRAPH_RANGES, offsets_of
+from danlu.data.values import offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import DataConfig, TextConfig
@@ -49,8 +50,9 @@ Flags = npt.NDArray[np.bool_]
 class Masking:
     """The column of documents, and their tokenizer as the text of a `tokenizer.json`.
 
-    `unit`: what a document is in plain text files. `whole_word`: the tokens of a word are hidden together.
-    `next_sentence`: a row holds two parts of texts, of which the second follows the first in every second row.
+    `unit`: what a document is in plain text files. `whole_word`: the tokens of a word are hidden together, `together`:
+    pairs of ideographs that are of one word. `next_sentence`: a row holds two parts of texts, of which the second
+    follows the first in every second row.
     """
 
     column: str
@@ -60,6 +62,7 @@ class Masking:
     tokenizer_json: str
     whole_word: bool = False
     next_sentence: bool = False
+    together: tuple[str, ...] = ()
     reads: Literal["masked"] = "masked"
 
     def encode(
@@ -104,6 +107,10 @@ class Masking:
         windows = [self._window(ids, place) for _, ids, place in asked]
         feeds = {name: _ragged([window[i] for window in windows]) for i, name in enumerate(("tokens", "told"))}
         return Store(feeds, {}, torch.tensor([number for number, _, _ in asked], dtype=torch.long))
+
+    @cached_property
+    def _pair_keys(self) -> npt.NDArray[np.int64]:
+        return pair_keys(self.together)
 
     @cached_property
     def written_mask(self) -> re.Pattern[str]:
@@ -182,7 +189,9 @@ class Masking:
     def _documents(self, texts: Sequence[str], progress: Progress | None) -> Iterator["_Document"]:
         for part in chunks(len(texts), _CHUNK, progress):
             encodings = self.tokenizer.encode_batch(texts[part], add_special_tokens=False)
-            yield from map(_document, texts[part], encodings)
+            yield from (
+                _document(text, each, self._pair_keys) for text, each in zip(texts[part], encodings, strict=True)
+            )
 
     def _parts(self, documents: Sequence["_Document"]) -> Iterator["_Part"]:
         """Each document in equal parts that fit."""
@@ -290,10 +299,14 @@ def fit_masking(
         tokenizer_json = tokenizer_json or _trained(train.frame[column], column, text, progress)
         size = Tokenizer.from_str(tokenizer_json).get_vocab_size()
     _mask_of(Tokenizer.from_str(tokenizer_json))
-    masking = Masking(column, config.documents, longest, size, tokenizer_json, text.whole_word, text.next_sentence)
+    together = learned_pairs(_learned_from(train.frame[column])) if text.whole_word else ()
+    masking = Masking(
+        column, config.documents, longest, size, tokenizer_json, text.whole_word, text.next_sentence, together
+    )
     kind = Note(f"masking.{'pretrained' if checkpoint else text.tokenizer or 'wordpiece'}")
     unit = Note("masking.words" if text.whole_word else "masking.tokens")
-    return masking, [Note("masking.fitted", column=column, kind=kind, size=size, longest=longest, unit=unit)]
+    fitted = Note("masking.fitted", column=column, kind=kind, size=size, longest=longest, unit=unit)
+    return masking, [fitted, *([Note("masking.together", count=len(together))] if together else [])]
 
 
 def _trained(series: pl.Series, column: str, config: TextConfig, progress: Progress | None) -> str:
@@ -301,8 +314,12 @@ def _trained(series: pl.Series, column: str, config: TextConfig, progress: Progr
     if progress:
         progress(Note("corpus.training_tokenizer"), 0, 0)
     require_texts(series, column)
-    texts = texts_at(series) if byte_sizes(series).sum() <= LEARNED else sample(series, LEARNED, seed=0)
-    return trained_tokenizer(config.tokenizer or "wordpiece", [texts], config, marked=True).to_str()
+    return trained_tokenizer(config.tokenizer or "wordpiece", [_learned_from(series)], config, marked=True).to_str()
+
+
+def _learned_from(series: pl.Series) -> Sequence[str]:
+    """All texts, or of a large corpus some from everywhere."""
+    return texts_at(series) if byte_sizes(series).sum() <= LEARNED else sample(series, LEARNED, seed=0)
 
 
 def _mixed(
@@ -332,13 +349,13 @@ def _even_cuts(length: int, limit: int) -> list[int]:
     return [round(length * i / count) for i in range(count + 1)] if count else [0]
 
 
-def _document(text: str, encoding: Encoding) -> _Document:
+def _document(text: str, encoding: Encoding, together: npt.NDArray[np.int64]) -> _Document:
     starts = np.array([start for start, _ in encoding.offsets], np.int64)
     words = np.array(encoding.word_ids, np.float64)
-    code = np.frombuffer(text.encode("utf-32-le"), np.uint32)[starts]
-    ideograph = np.any([(code >= low) & (code <= high) for low, high in IDEOGRAPH_RANGES], axis=0)
+    codes = code_points(text)
     other_place = np.diff(starts, prepend=-1) != 0
-    begins = (np.diff(words, prepend=-1) != 0) | (ideograph & other_place)  # a run of them is no single word
+    begins = (np.diff(words, prepend=-1) != 0) | (ideographs(codes)[starts] & other_place)
+    begins &= ~(goes_on(codes, together)[starts] & other_place)  # a run of ideographs is several words
     ends = [found.end() for found in _SENTENCE_END.finditer(text)]
     return _Document(np.array(encoding.ids, np.int32), begins, np.searchsorted(starts, np.array(ends, np.int64)))
 

@@ -6,6 +6,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "others at each step",
         "{column}：{kind}，词表 {size:,}；每行最多 {longest} 个词元，随机遮盖其中 15% 的{unit}，每一步都重新抽取",
     ),
+    "masking.together": (
+        "words of ideographs: {count:,} pairs of characters keep together in the training text, and are hidden together",
+        "中文的词：训练文本中有 {count:,} 个两字组合经常连在一起，遮盖时一并遮盖",
+    ),
     "masking.tokens": ("tokens", "词元"),
     "masking.words": ("words", "词"),
     "masking.word": ("a vocabulary of words,", "按词分"),
