@@ -207,6 +207,7 @@ class Predictor:
         many = PIECE_WRITTEN if isinstance(self.codec.reading, Pairs) else PIECE
         for examples in stream(source, self.data, self.columns, rows or many):
             if tally is not None:
+                tally.said += examples.origin.notes
                 for bad in examples.origin.bad_rows:
                     tally.add("predict.left_out", "", 1, str(bad.reason))
             yield self.answers(examples, tally, beyond(progress, done))
@@ -374,7 +375,7 @@ class Predictor:
             family=self.family,
             columns=self.columns,
             rows={"test": len(examples)},
-            notes=[*known, *([unlabelled] if unlabelled else []), *tally.notes()],
+            notes=[*examples.origin.notes, *known, *([unlabelled] if unlabelled else []), *tally.notes()],
             files=[vars(file) for file in examples.origin.files],
         )
         return evaluation(

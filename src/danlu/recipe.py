@@ -124,6 +124,7 @@ class DataConfig(Frozen):
     missing: Names = Field((), description="further words that mean a missing value")
     delimiter: str | None = Field(None, description="of CSV files; detected")
     encoding: str | None = Field(None, description="of text files; detected")
+    sheet: str | None = Field(None, description="of Excel workbooks; the first that holds rows")
     sequences: LongSequences | None = Field(None, description="id and time columns of a table in long format")
     documents: Literal["file", "paragraph", "line"] | None = Field(
         None, description="what a row is in plain text files: a line, but for text-generation a file"

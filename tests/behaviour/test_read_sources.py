@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import xlsxwriter
 from PIL import Image
 
 from danlu.data.examples import ROW, Column
@@ -199,6 +200,26 @@ def test_truncated_gzip_and_parquet_are_refused(tmp_path: Path) -> None:
         with pytest.raises(DanluError) as error:
             read(DataConfig(), [str(tmp_path / name)])
         assert error.value.key == "data.damaged_file"
+
+
+def test_the_sheet_that_is_read_is_said_or_chosen(tmp_path: Path) -> None:
+    path, first, second = tmp_path / "two.xlsx", pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"b": [3, 4, 5]})
+    with xlsxwriter.Workbook(path) as book:
+        for name, frame in (("May", first), ("June", second)):
+            frame.write_excel(book, worksheet=name)
+    examples = read(DataConfig(), [str(path)])
+    assert len(examples) == 2
+    (note,) = examples.origin.notes
+    assert (note.fields["sheet"], note.fields["others"]) == ("May", '"June"')
+    chosen = read(DataConfig(sheet="June"), [str(path)])
+    assert (len(chosen), chosen.origin.notes) == (3, ())
+    with pytest.raises(DanluError) as error:
+        read(DataConfig(sheet="July"), [str(path)])
+    assert error.value.key == "data.no_such_sheet"
+    assert error.value.note.fields["names"] == '"May", "June"'
+    with pytest.raises(DanluError) as error:
+        read(DataConfig(sheet="June"), [str(table(tmp_path / "rows.csv", 3))])
+    assert error.value.key == "data.sheet_without_workbook"
 
 
 def _zipped() -> bytes:

@@ -78,10 +78,11 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Origin:
-    """The files in the order in which their rows are numbered, and the rows that were left out."""
+    """The files in the order in which their rows are numbered, the rows left out, and what was chosen in reading."""
 
     files: tuple[SourceFile, ...] = ()
     bad_rows: tuple[BadRow, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def place(self, row: int) -> str:
         """ "train.csv row 41": the file and the 1-based data row (header not counted) of position `row`."""

@@ -51,7 +51,8 @@ def gathered_rows(names: Sequence[str], ask: Ask, progress: Progress | None) -> 
         files += _source_files(read)
         bad += _shifted([b for table in read.tables for b in table.bad], start)
         start += read.rows
-    return _stacked(frames), Origin(tuple(files), tuple(bad))
+    notes = tuple(note for read in reads for table in read.tables for note in table.notes)
+    return _stacked(frames), Origin(tuple(files), tuple(bad), notes)
 
 
 def parts(sources: Sequence[Source], ask: Ask) -> Iterator[tuple[pl.DataFrame, Origin]]:
@@ -62,7 +63,7 @@ def parts(sources: Sequence[Source], ask: Ask) -> Iterator[tuple[pl.DataFrame, O
         file = SourceFile(source.name, source.format, "", 0, 0)
         for table in tables_of(source, ask):
             file = replace(file, rows=file.rows + table.rows, encoding=table.encoding, delimiter=table.delimiter)
-            origin = Origin((*done, file), tuple(_shifted(table.bad, start)))
+            origin = Origin((*done, file), tuple(_shifted(table.bad, start)), table.notes)
             yield _placed(table.frame, source, start), origin
         done.append(file)
         start += file.rows

@@ -28,7 +28,7 @@ from danlu.words import Note
 
 LARGE = 32 << 20  # bytes of files: of less, texts and tokens are held in memory
 _UNPACKED = 4  # times its size is what a gzipped text holds, about
-_SETTINGS = ("columns", "missing", "delimiter", "encoding", "documents", "sequences", "max_bad_rows")
+_SETTINGS = ("columns", "missing", "delimiter", "encoding", "sheet", "documents", "sequences", "max_bad_rows")
 _MB = 1 << 20
 _FORMAT = 1  # of what is written here
 

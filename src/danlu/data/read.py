@@ -55,7 +55,7 @@ class _Wish:
         kinds = {name: column.kind for name, column in (self.columns or {}).items()} | self.config.columns
         as_text = frozenset(name for name, kind in kinds.items() if kind not in ("number", "ignore"))
         config = self.config
-        return Ask(config.delimiter, config.encoding, config.missing, as_text, config.documents)
+        return Ask(config.delimiter, config.encoding, config.missing, as_text, config.sheet, config.documents)
 
 
 def read(
@@ -80,6 +80,8 @@ def read(
     frame, origin = gathered_rows(names, wish.ask, progress)
     if not frame.height and not origin.bad_rows:
         raise DanluError("data.no_rows", files=", ".join(names))
+    if config.sheet and columns is None and "excel" not in {file.format for file in origin.files}:
+        raise DanluError("data.sheet_without_workbook", sheet=config.sheet, files=", ".join(names))
     return _judged(frame, origin, wish)
 
 
@@ -114,7 +116,7 @@ def stream(source: str, config: DataConfig, columns: Columns | None, rows: int =
             if share.rows >= _ROWS_TO_JUDGE:
                 share.judge()
             yield examples
-            origin = replace(origin, bad_rows=())  # told with the first piece of the part
+            origin = replace(origin, bad_rows=(), notes=())  # told with the first piece of the part
         share.add(origin.bad_rows, len(origin.bad_rows))  # of a part without a good one
     share.judge()
     if not share.rows:

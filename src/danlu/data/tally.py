@@ -16,6 +16,7 @@ class Tally:
 
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     first: dict[tuple[str, str], str] = field(default_factory=dict)
+    said: list[Note] = field(default_factory=list)  # of how the rows were read
 
     def add(self, key: str, column: str, count: int, place: str) -> None:
         """Count `count` more rows, the first at `place`, in which `column` was as the sentence `key` says."""
@@ -23,8 +24,10 @@ class Tally:
         self.first.setdefault((key, column), place)
 
     def notes(self) -> list[Note]:
-        """One note per kind of finding and column, with the number of rows and the first of them."""
-        return [
+        """What was said of the reading, and one note per kind of finding and column, with the number of rows and the
+        first of them.
+        """
+        return self.said + [
             Note(key, column=column, count=count, place=self.first[key, column])
             for (key, column), count in self.counts.items()
         ]

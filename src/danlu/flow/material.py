@@ -164,7 +164,16 @@ def _divided(
         test=test,
         whole=examples,
         findings=tuple(check(examples, targets, classification, parts, progress)),
-        notes=(*notes, *dropped, *about_validation, *about_test, *parts.notes, *(o for o in overlaps if o), counts),
+        notes=(
+            *examples.origin.notes,
+            *notes,
+            *dropped,
+            *about_validation,
+            *about_test,
+            *parts.notes,
+            *(o for o in overlaps if o),
+            counts,
+        ),
     )
 
 
@@ -200,7 +209,7 @@ def _given(
     marked = [rows.columns[name].reason for name in targets if rows.columns[name].kind in ("entities", "answers")]
     rows, unlabelled = labelled(rows, targets)
     said = [Note("entities.given", files=", ".join(files), reason=reason) for reason in marked]
-    return rows, [*said, *([unlabelled] if unlabelled else [])]
+    return rows, [*rows.origin.notes, *said, *([unlabelled] if unlabelled else [])]
 
 
 def stratified_on(task: Task, targets: tuple[str, ...], examples: Examples, data: DataConfig) -> str | None:

@@ -80,6 +80,18 @@ WORDS: dict[str, tuple[str, str]] = {
         '{file}：数组 "{name}" 里是 Python 对象，以 pickle 保存，而 danlu 从不读取 pickle。请用普通的 dtype 重新保存，'
         "例如 y.astype(str) 或 x.astype(float)。",
     ),
+    "data.sheet": (
+        '{file}: the sheet "{sheet}" was read and {others} left out; another with data.sheet=NAME',
+        '{file}：读取了工作表 "{sheet}"，未读取 {others}；可用 data.sheet=名称 另行指定',
+    ),
+    "data.no_such_sheet": (
+        '{file}: no sheet "{sheet}" with rows in it. There is: {names}. Choose with data.sheet.',
+        '{file}：没有名为 "{sheet}" 且有数据的工作表。现有：{names}。请用 data.sheet 选择。',
+    ),
+    "data.sheet_without_workbook": (
+        'data.sheet: "{sheet}" is asked for, but no file is an Excel workbook: {files}. Leave data.sheet out.',
+        'data.sheet：指定了工作表 "{sheet}"，但所给文件都不是 Excel 工作簿：{files}。请去掉 data.sheet。',
+    ),
     "data.unknown_encoding": (
         'data.encoding: there is no encoding "{encoding}". Try utf-8, gb18030, utf-16 or latin-1, or leave it out.',
         'data.encoding：没有名为 "{encoding}" 的编码。可用 utf-8、gb18030、utf-16、latin-1，或不设置而自动识别。',

@@ -10,6 +10,7 @@ CHINESE: dict[str, str] = {
     "data.missing": "还有哪些写法表示缺失",
     "data.delimiter": "CSV 的分隔符；可自动识别",
     "data.encoding": "文本文件的编码；可自动识别",
+    "data.sheet": "Excel 工作簿中的工作表；默认取第一个有数据的",
     "data.documents": "纯文本文件里什么算一条数据：默认一行一条，text-generation 中一个文件一条",
     "data.sequences": "长表：给出序列编号列 id 和时间列 time",
     "data.text.tokenizer": "分词方式；按文本的语言和数量选择",

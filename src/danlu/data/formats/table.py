@@ -43,6 +43,7 @@ class Ask:
     encoding: str | None = None
     missing: tuple[str, ...] = ()
     as_text: frozenset[str] = frozenset()  # columns whose cells stay as they are written
+    sheet: str | None = None  # of a workbook; None: the first that holds rows
     documents: Literal["file", "paragraph", "line"] | None = None  # what a row is in plain text; None: as the format
     block: int = 8 << 20  # bytes parsed at a time
     in_pieces: bool = False  # a long document may come in several tables, with the same ROW and counted once
@@ -57,6 +58,7 @@ class Table:
     bad: tuple[BadRow, ...] = ()
     encoding: str | None = None
     delimiter: str | None = None
+    notes: tuple[Note, ...] = ()  # what was chosen of what the source holds
 
 
 @dataclass(frozen=True)
