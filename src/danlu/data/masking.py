@@ -317,7 +317,7 @@ def _trained(series: pl.Series, column: str, config: TextConfig, progress: Progr
     return trained_tokenizer(config.tokenizer or "wordpiece", [_learned_from(series)], config, marked=True).to_str()
 
 
-def _learned_from(series: pl.Series) -> Sequence[str]:
+def _learned_from(series: pl.Series) -> list[str]:
     """All texts, or of a large corpus some from everywhere."""
     return texts_at(series) if byte_sizes(series).sum() <= LEARNED else sample(series, LEARNED, seed=0)
 

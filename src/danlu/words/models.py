@@ -332,7 +332,11 @@ SETTINGS: dict[str, str] = {
         for family in ("bert", "roberta", "distilbert")
         for name, meaning in _ENCODER.items()
     },
-    **{f"{family}.{name}": meaning for family in ("pegasus", "pointer", "marian", "bart") for name, meaning in _PAIRS.items()},
+    **{
+        f"{family}.{name}": meaning
+        for family in ("pegasus", "pointer", "marian", "bart")
+        for name, meaning in _PAIRS.items()
+    },
     **{f"vit.{name}": _TRANSFORMER[name] for name in _VIT},
     "vit.patch": "每个小块的边长（像素）",
     "vit.category_width": "类别嵌入的宽度",
