@@ -319,7 +319,7 @@ def embed(
     """\
 danlu serve runs/reviews
 danlu serve runs/reviews runs/stories --port 9000 max_rows=100
-danlu serve runs/reviews --host 0.0.0.0 --api-key-file keys.txt --tls-cert cert.pem --tls-key key.pem""",
+danlu serve runs/reviews --host 0.0.0.0 --api-key-file keys.txt --tls-cert a.pem --tls-key b.pem""",
 )
 def serve(
     runs: Annotated[

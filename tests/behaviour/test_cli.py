@@ -24,7 +24,10 @@ from danlu.newrecipe import settings_of
 from danlu.recipe import Recipe
 from danlu.tasks import TASKS
 
-VERBS = ["train", "evaluate", "predict", "generate", "embed", "report", "runs", "new", "schema", "models", "doctor"]
+VERBS = [
+    "train", "evaluate", "predict", "generate", "embed", "serve", "export", "report", "runs", "new", "schema", "models",
+    "doctor",
+]  # fmt: skip
 QUICK = ["evaluate.baseline=false", "evaluate.bootstrap=20"]
 
 

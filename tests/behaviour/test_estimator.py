@@ -90,5 +90,5 @@ def test_fitted_estimator_survives_pickling_without_its_run() -> None:
 
 def test_unknown_setting_is_refused() -> None:
     X, y = load_diabetes(return_X_y=True)
-    with pytest.raises(danlu.DanluError, match=r"train\.epochs"):
+    with pytest.raises(danlu.DanluError, match="train__epochs"):
         Estimator(settings={"train__epoch": 2}).fit(X, y)

@@ -175,7 +175,7 @@ def test_words_of_ideographs_are_hidden_together() -> None:
     words = ["北京", "大学", "图书馆", "电脑", "今天"]
     rng = np.random.default_rng(0)
     alone = [chr(code) for code in range(0x4E00, 0x4E40)]
-    examples = texts_as_examples(["".join(rng.choice([*words, *alone], 20)) for _ in range(200)])
+    examples = texts_as_examples(["".join(rng.choice([*words, *alone], 20)) for _ in range(400)])
     masking = fitted(examples, whole_word=True, tokenizer="char")
     batch = all_rows(encoded(masking, examples))
     tokens, told = whole(batch), batch.inputs["told"]

@@ -193,7 +193,7 @@ def test_a_model_without_a_template_does_not_chat(server: Server) -> None:
 
 def test_a_template_may_refuse_a_conversation(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="no tools here"):
-        client.chat.completions.create(model="chatty", messages=[{"role": "tool", "content": "a", "tool_call_id": "1"}])
+        client.chat.completions.create(model="chatty", messages=[{"role": "developer", "content": "a"}])
 
 
 def test_a_text_that_nobody_reads_is_not_written_on(chatty: Server, client: openai.OpenAI) -> None:

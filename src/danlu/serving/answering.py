@@ -58,7 +58,8 @@ class Answering:
         }
         if len(examples):
             rows = examples.frame[ROW].to_list()
-            named = Examples(examples.frame.with_columns(pl.Series(ROW, places[rows], pl.UInt32)), examples.columns)
+            numbers = places[rows] if len(pieces) == 1 else rows  # of several, a refusal is found again by itself
+            named = Examples(examples.frame.with_columns(pl.Series(ROW, numbers, pl.UInt32)), examples.columns)
             found |= dict(zip(rows, self._answers(named), strict=True))
         ends = np.cumsum([piece.end - piece.first for piece in pieces]).tolist()
         return [[found[row] for row in range(begin, end)] for begin, end in zip([0, *ends], ends, strict=False)]

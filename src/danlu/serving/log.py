@@ -33,7 +33,8 @@ class JsonHandler(logging.Handler):
 
 
 def log_libraries() -> None:
-    """From here on what the HTTP server logs comes as JSON."""
-    logger = logging.getLogger("uvicorn")
-    logger.handlers, logger.propagate = [JsonHandler(logging.WARNING)], False
-    logger.setLevel(logging.WARNING)
+    """From here on what the HTTP server and all other libraries log comes as JSON."""
+    root, server = logging.getLogger(), logging.getLogger("uvicorn")
+    root.handlers, server.handlers, server.propagate = [JsonHandler(logging.WARNING)], [], True
+    for logger in (root, server):
+        logger.setLevel(logging.WARNING)

@@ -22,7 +22,11 @@ def tables(source: Source, ask: Ask) -> Iterator[Table]:
 
 def documents_in(text: str, unit: str) -> list[str]:
     """The documents of a text: itself, its paragraphs (blank lines between them) or its lines; none of them empty."""
-    text = text.replace("\r\n", "\n")
+    return _parts(text.replace("\r\n", "\n"), unit)
+
+
+def _parts(text: str, unit: str) -> list[str]:
+    """`documents_in` of a text whose line ends are single characters."""
     parts = [text] if unit == "file" else _BLANK_LINES.split(text) if unit == "paragraph" else text.split("\n")
     return [part for part in parts if part.strip()]
 
@@ -44,7 +48,7 @@ def _paragraphs(source: Source, ask: Ask) -> Iterator[Table]:
         rest += text
         breaks = list(_BLANK_LINES.finditer(rest)) if text else []
         end = breaks[-1].start() if breaks else 0 if text else len(rest)
-        frame = pl.DataFrame({"text": documents_in(rest[:end], "paragraph")}, schema={"text": pl.String})
+        frame = pl.DataFrame({"text": _parts(rest[:end], "paragraph")}, schema={"text": pl.String})
         rest = rest[end:]
         table = Table(numbered(frame, rows), frame.height, (), reader.encoding)
         rows += table.rows
