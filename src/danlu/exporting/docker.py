@@ -19,7 +19,9 @@ ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --create-home --uid 10001 danlu
 WORKDIR /srv
 COPY requirements.txt ./
-RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu --requirement requirements.txt
+# where pip looks too, such as for a torch without CUDA: docker build --build-arg PIP_EXTRA_INDEX_URL=...
+ARG PIP_EXTRA_INDEX_URL
+RUN pip install --requirement requirements.txt
 COPY --chown=danlu:danlu run runs/{name}
 USER danlu
 EXPOSE {port}
