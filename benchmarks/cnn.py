@@ -8,11 +8,12 @@ is the accuracy on 2,000 test images. Needs Debian's package dataset-fashion-mni
 """
 
 import argparse
-import os
+from functools import partial
 
 import contest
 
 FOLDER, BATCH, RATE, TESTED, WIDTHS = "/usr/share/datasets/fashion-mnist", 128, 1e-3, 2000, (32, 64, 128)
+MEAN, DEVIATION = 73.0, 90.0  # of the pixels, about
 
 
 def images(asked):
@@ -42,7 +43,7 @@ def danlu(asked):
     store = Store(
         {"image": Dense(torch.from_numpy(pixels)[:, None])}, {"y": torch.from_numpy(labels)}, torch.arange(len(labels))
     )
-    shapes = Shapes(image=(1, 28, 28), image_mean=(73.0,), image_std=(90.0,), heads={"y": 10})
+    shapes = Shapes(image=(1, 28, 28), image_mean=(MEAN,), image_std=(DEVIATION,), heads={"y": 10})
     settings = {
         "epochs": asked.epochs, "batch_size": BATCH, "learning_rate": RATE, "precision": "bfloat16", "augment": False,
     }  # fmt: skip
@@ -56,94 +57,48 @@ def danlu(asked):
 
 
 def lightning(asked):
-    import lightning as L
     import torch
     from torch import nn
     from torch.utils.data import DataLoader, TensorDataset
 
-    class Module(L.LightningModule):
-        def __init__(self):
-            super().__init__()
-            layers, before = [], 1
-            for stage, width in enumerate(WIDTHS):
-                if stage:
-                    layers.append(nn.MaxPool2d(2))
-                for _ in range(2):
-                    layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-                    before = width
-            self.net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
-            self.began = 0.0
-
-        def training_step(self, batch, _):
-            return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
-
-        def on_train_epoch_start(self):
-            self.clock(1)
-
-        def clock(self, epoch):
-            import time
-
-            if self.current_epoch == epoch:
-                self.began = time.perf_counter()
-
-        def configure_optimizers(self):
-            return torch.optim.AdamW(self.parameters(), lr=RATE)
-
-    import time
-
-    (pixels, labels), (test_pixels, test_labels) = images(asked)
-    module = Module()
-    quiet = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
-    trainer = L.Trainer(max_epochs=asked.epochs, accelerator="cpu", **dict.fromkeys(quiet, False))
-    given = TensorDataset(_scaled(torch.from_numpy(pixels)), torch.from_numpy(labels))
-    trainer.fit(module, DataLoader(given, batch_size=BATCH, shuffle=True))
-    speed = len(labels) * (asked.epochs - 1) / (time.perf_counter() - module.began)
-    module.eval()
-    with torch.no_grad():
-        told = module.net(_scaled(torch.from_numpy(test_pixels))).argmax(1)
-    return {"speed": speed, "quality": float((told.numpy() == test_labels).mean())}
-
-
-def _scaled(pixels):
-    return (pixels[:, None].float() - 73) / 90
-
-
-def _keras(asked, backend):
-    os.environ["KERAS_BACKEND"] = backend
-    import time
-
-    import keras
-    from keras import layers
-
-    (pixels, labels), (test_pixels, test_labels) = images(asked)
-    given, tested = (((each[..., None].astype("float32") - 73) / 90) for each in (pixels, test_pixels))
-    parts = [keras.Input((28, 28, 1))]
+    train, test = ((torch.from_numpy(scaled(pixels))[:, None], torch.from_numpy(y)) for pixels, y in images(asked))
+    layers, before = [], 1
     for stage, width in enumerate(WIDTHS):
         if stage:
-            parts.append(layers.MaxPooling2D())
+            layers.append(nn.MaxPool2d(2))
         for _ in range(2):
-            parts += [
-                layers.Conv2D(width, 3, padding="same", use_bias=False), layers.BatchNormalization(), layers.ReLU(),
-            ]  # fmt: skip
-    model = keras.Sequential([*parts, layers.GlobalAveragePooling2D(), layers.Dense(10)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(RATE), loss, metrics=["accuracy"])
-    model.fit(given, labels, batch_size=BATCH, epochs=1, verbose=0)
-    began = time.perf_counter()
-    model.fit(given, labels, batch_size=BATCH, epochs=asked.epochs - 1, verbose=0)
-    speed = len(labels) * (asked.epochs - 1) / (time.perf_counter() - began)
-    return {"speed": speed, "quality": float(model.evaluate(tested, test_labels, verbose=0)[1])}
+            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            before = width
+    net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
+    batches = DataLoader(TensorDataset(*train), batch_size=BATCH, shuffle=True)
+    return contest.in_lightning(net, batches, test, rate=RATE, epochs=asked.epochs)
 
 
-def keras_torch(asked):
-    return _keras(asked, "torch")
+def keras(backend, asked):
+    def layers_of(layers):
+        found = []
+        for stage, width in enumerate(WIDTHS):
+            if stage:
+                found.append(layers.MaxPooling2D())
+            for _ in range(2):
+                convolution = layers.Conv2D(width, 3, padding="same", use_bias=False)
+                found += [convolution, layers.BatchNormalization(), layers.ReLU()]
+        return [layers.Input((28, 28, 1)), *found, layers.GlobalAveragePooling2D(), layers.Dense(10)]
+
+    train, test = ((scaled(pixels)[..., None], y) for pixels, y in images(asked))
+    return contest.in_keras(backend, layers_of, train, test, rate=RATE, batch=BATCH, epochs=asked.epochs)
 
 
-def keras_jax(asked):
-    return _keras(asked, "jax")
+def scaled(pixels):
+    return (pixels.astype("float32") - MEAN) / DEVIATION
 
 
-CONTESTANTS = {"danlu": danlu, "Keras on PyTorch": keras_torch, "Keras on JAX": keras_jax, "Lightning": lightning}
+CONTESTANTS = {
+    "danlu": danlu,
+    "Keras on PyTorch": partial(keras, "torch"),
+    "Keras on JAX": partial(keras, "jax"),
+    "Lightning": lightning,
+}
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -66,7 +66,8 @@ def table(results: Mapping[str, Sequence[Mapping[str, float]]], unit: str, quali
         ratios = [ours["speed"] / theirs["speed"] for ours, theirs in zip(results[first], runs, strict=True)]
         speed = statistics.median(run["speed"] for run in runs)
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if name != first else "1"
-        lines.append(f"| {name} | {speed:,.4g} | {spread} | {statistics.mean(run['quality'] for run in runs):.4f} |")
+        shown = f"{speed:,.0f}" if speed >= 1000 else f"{speed:.4g}"
+        lines.append(f"| {name} | {shown} | {spread} | {statistics.mean(run['quality'] for run in runs):.4f} |")
     return lines
 
 
@@ -92,10 +93,10 @@ def loop(
 
     from danlu import models
     from danlu.data.loader import Loader
-    from danlu.memory import kept_memory
     from danlu.recipe import TrainConfig
     from danlu.tasks import TASKS
     from danlu.training.loop import Training, fit
+    from danlu.training.machine import set_for
     from danlu.training.plan import cores, plan_of
 
     asked = TrainConfig(
@@ -113,7 +114,7 @@ def loop(
     plan = plan.model_copy(update={"log_every": 1})
     nothing = replace(store, rows=store.rows[:0])
     losses, began = [], 0.0
-    with kept_memory():
+    with set_for(plan):
         for record in fit(Training(model, objective, plan, loader, nothing)):
             losses.append(record.loss)
             if record.step == warm:
@@ -121,6 +122,60 @@ def loop(
         taken = time.perf_counter() - began
     rows = len(store) * (plan.steps - warm) / plan.steps_per_epoch
     return model, losses, rows / taken
+
+
+def in_keras(
+    backend: str,
+    layers_of: Callable[[Any], list[Any]],
+    train: tuple[Any, Any],
+    test: tuple[Any, Any],
+    *,
+    rate: float,
+    batch: int,
+    epochs: int,
+) -> dict[str, float]:
+    """Train what `layers_of(keras.layers)` stack up, with Keras on that backend; the first epoch is not timed."""
+    os.environ["KERAS_BACKEND"] = backend
+    import keras
+
+    model = keras.Sequential(layers_of(keras.layers))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(rate), loss, metrics=["accuracy"])
+    model.fit(*train, batch_size=batch, epochs=1, verbose=0)
+    taken = seconds(lambda: model.fit(*train, batch_size=batch, epochs=epochs - 1, verbose=0))
+    reached = model.evaluate(*test, verbose=0)[1]
+    return {"speed": len(train[1]) * (epochs - 1) / taken, "quality": float(reached)}
+
+
+def in_lightning(net: Any, batches: Any, test: tuple[Any, ...], *, rate: float, epochs: int) -> dict[str, float]:
+    """Train a network of classes with Lightning; a batch is its inputs and, last, the classes. As `in_keras` times."""
+    import lightning
+    import torch
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.began = net, 0.0
+
+        def training_step(self, batch: Any, _: int) -> Any:
+            return torch.nn.functional.cross_entropy(self.net(*batch[:-1]), batch[-1])
+
+        def on_train_epoch_start(self) -> None:
+            if self.current_epoch == 1:
+                self.began = time.perf_counter()
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.AdamW(self.parameters(), lr=rate)
+
+    module = Module()
+    quiet = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    trainer = lightning.Trainer(max_epochs=epochs, accelerator="cpu", **dict.fromkeys(quiet, False))
+    trainer.fit(module, batches)
+    speed = len(batches.dataset) * (epochs - 1) / (time.perf_counter() - module.began)
+    module.eval()
+    with torch.no_grad():
+        right = (net(*test[:-1]).argmax(1) == test[-1]).float().mean()
+    return {"speed": speed, "quality": float(right)}
 
 
 def _alone(contestant: Contestant, asked: argparse.Namespace, threads: int | None) -> dict[str, float]:

@@ -9,10 +9,9 @@ accuracy on 1,000 sentences.
 """
 
 import argparse
-import os
 import random
-import time
 from collections import Counter
+from functools import partial
 
 import contest
 from encode import sentences
@@ -60,32 +59,20 @@ def danlu(asked):
 
 
 def lightning(asked):
-    import lightning as L
     import torch
     from torch import nn
     from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
     from torch.utils.data import DataLoader
 
-    class Module(L.LightningModule):
+    class Net(nn.Module):
         def __init__(self):
             super().__init__()
             self.vectors = nn.Embedding(WORDS, WIDTH, padding_idx=0)
             self.lstm, self.out = nn.LSTM(WIDTH, WIDTH, batch_first=True), nn.Linear(WIDTH, 2)
-            self.began = 0.0
 
         def forward(self, tokens, length):
             packed = pack_padded_sequence(self.vectors(tokens), length, batch_first=True, enforce_sorted=False)
             return self.out(self.lstm(packed)[1][0][-1])
-
-        def training_step(self, batch, _):
-            return nn.functional.cross_entropy(self(*batch[:2]), batch[2])
-
-        def on_train_epoch_start(self):
-            if self.current_epoch == 1:
-                self.began = time.perf_counter()
-
-        def configure_optimizers(self):
-            return torch.optim.AdamW(self.parameters(), lr=RATE)
 
     def collated(examples):
         texts = [torch.tensor(words) for words, _ in examples]
@@ -93,48 +80,36 @@ def lightning(asked):
         return pad_sequence(texts, batch_first=True), length, torch.tensor([label for _, label in examples])
 
     train, test = ([*zip(*part, strict=True)] for part in rows(asked))
-    module = Module()
-    quiet = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
-    trainer = L.Trainer(max_epochs=asked.epochs, accelerator="cpu", **dict.fromkeys(quiet, False))
-    trainer.fit(module, DataLoader(train, batch_size=BATCH, shuffle=True, collate_fn=collated))
-    speed = len(train) * (asked.epochs - 1) / (time.perf_counter() - module.began)
-    module.eval()
-    with torch.no_grad():
-        tokens, length, labels = collated(test)
-        right = float((module(tokens, length).argmax(1) == labels).float().mean())
-    return {"speed": speed, "quality": right}
+    batches = DataLoader(train, batch_size=BATCH, shuffle=True, collate_fn=collated)
+    return contest.in_lightning(Net(), batches, collated(test), rate=RATE, epochs=asked.epochs)
 
 
-def _keras(asked, backend):
-    os.environ["KERAS_BACKEND"] = backend
-    import keras
+def keras(backend, asked):
     import numpy as np
-    from keras import layers
 
-    (train, labels), (test, test_labels) = rows(asked)
-    longest = max(map(len, train))
-    given, tested = (keras.utils.pad_sequences(part, longest, padding="post") for part in (train, test))
-    model = keras.Sequential(
-        [keras.Input((longest,)), layers.Embedding(WORDS, WIDTH, mask_zero=True), layers.LSTM(WIDTH), layers.Dense(2)]
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(RATE), loss, metrics=["accuracy"])
-    model.fit(given, np.array(labels), batch_size=BATCH, epochs=1, verbose=0)
-    began = time.perf_counter()
-    model.fit(given, np.array(labels), batch_size=BATCH, epochs=asked.epochs - 1, verbose=0)
-    speed = len(train) * (asked.epochs - 1) / (time.perf_counter() - began)
-    return {"speed": speed, "quality": float(model.evaluate(tested, np.array(test_labels), verbose=0)[1])}
+    parts = rows(asked)
+    longest = max(map(len, parts[0][0]))
 
+    def padded(texts):
+        found = np.zeros((len(texts), longest), np.int64)
+        for row, words in zip(found, texts, strict=True):
+            row[: len(words)] = words[:longest]
+        return found
 
-def keras_torch(asked):
-    return _keras(asked, "torch")
+    def layers_of(layers):
+        vectors = layers.Embedding(WORDS, WIDTH, mask_zero=True)
+        return [layers.Input((longest,)), vectors, layers.LSTM(WIDTH), layers.Dense(2)]
+
+    train, test = ((padded(texts), np.array(labels)) for texts, labels in parts)
+    return contest.in_keras(backend, layers_of, train, test, rate=RATE, batch=BATCH, epochs=asked.epochs)
 
 
-def keras_jax(asked):
-    return _keras(asked, "jax")
-
-
-CONTESTANTS = {"danlu": danlu, "Keras on PyTorch": keras_torch, "Keras on JAX": keras_jax, "Lightning": lightning}
+CONTESTANTS = {
+    "danlu": danlu,
+    "Keras on PyTorch": partial(keras, "torch"),
+    "Keras on JAX": partial(keras, "jax"),
+    "Lightning": lightning,
+}
 
 
 def options(parser: argparse.ArgumentParser) -> None:

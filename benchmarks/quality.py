@@ -10,9 +10,9 @@ import statistics
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,12 +21,11 @@ import danlu
 from danlu.data.read import examples_of
 from danlu.evaluation.baseline import classical
 from danlu.evaluation.metrics import measure
-from danlu.events import Event
+from danlu.events import result_of
 from danlu.flow.cv import fold_materials, fold_predictor
 from danlu.flow.material import Material, gathered
 from danlu.recipe import Recipe
 
-T = TypeVar("T")
 SEEDS = (0, 1, 2)
 FASHION = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -195,16 +194,7 @@ def _folds(recipe: Recipe, rows: pl.DataFrame, metric: str) -> tuple[float, floa
 
 
 def _material(recipe: Recipe, rows: pl.DataFrame) -> Material:
-    return _last(gathered(recipe, examples_of(rows, recipe.data)))
-
-
-def _last(events: Generator[Event, None, T]) -> T:
-    """What a generator of events returns."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
+    return result_of(gathered(recipe, examples_of(rows, recipe.data)))
 
 
 def _trained(name: str, metric: str, bar: float | None, seeds: tuple[int, ...], data: str, **settings: Any) -> None:

@@ -6,12 +6,9 @@ Every contestant trains the same network on the same 50,000 rows in a process of
 imports and one warm-up epoch are not counted. Prints rows per second (median) and ratios.
 """
 
-import argparse
-import json
-import statistics
-import subprocess
-import sys
 import time
+
+import contest
 
 ROWS, FEATURES, WIDTH, BATCH, RATE = 50_000, 20, 64, 64, 1e-3
 
@@ -138,43 +135,29 @@ def accuracy(net, x, y):
         return float((net(x).argmax(1) == y).float().mean())
 
 
-CONTESTANTS = {"danlu": danlu, "plain loop": plain, "Lightning": lightning, "transformers Trainer": trainer}
+def timed(train):
+    """The contestant that warms up with one epoch, then trains `--epochs`."""
+
+    def contestant(asked):
+        train(1)
+        began = time.perf_counter()
+        reached = train(asked.epochs)
+        return {"speed": ROWS * asked.epochs / (time.perf_counter() - began), "quality": reached}
+
+    return contestant
 
 
-def timed(name, epochs):
-    """Run in a process of its own: warm up with one epoch, then time `epochs`."""
-    import torch
-
-    torch.set_num_threads(1)
-    CONTESTANTS[name](1)
-    began = time.perf_counter()
-    reached = CONTESTANTS[name](epochs)
-    print(json.dumps({"rows_per_s": ROWS * epochs / (time.perf_counter() - began), "accuracy": reached}))
+CONTESTANTS = {
+    "danlu": timed(danlu),
+    "plain loop": timed(plain),
+    "Lightning": timed(lightning),
+    "transformers Trainer": timed(trainer),
+}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+def options(parser):
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--one", choices=CONTESTANTS, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        return timed(asked.one, asked.epochs)
-    results = {name: [] for name in CONTESTANTS}
-    for _ in range(asked.rounds):
-        for name in CONTESTANTS:
-            command = [sys.executable, __file__, "--one", name, "--epochs", str(asked.epochs)]
-            printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            results[name].append(json.loads(printed.splitlines()[-1]))
-    ours = [r["rows_per_s"] for r in results["danlu"]]
-    print(f"{'':22}rows/s   danlu is … times as fast   accuracy")
-    for name, runs in results.items():
-        ratios = [a / r["rows_per_s"] for a, r in zip(ours, runs, strict=True)]
-        speed = statistics.median(r["rows_per_s"] for r in runs)
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-        print(f"{name:20}{speed:8.0f}   {spread:25}  {statistics.mean(r['accuracy'] for r in runs):.3f}")
-    return None
 
 
 if __name__ == "__main__":
-    main()
+    contest.main(__doc__, CONTESTANTS, unit="rows/s", quality="accuracy", threads=1, options=options)

@@ -257,14 +257,14 @@ def generate(
 
     predictor = api.load(run)
     predictor = predictor if precision == "float32" else predictor.computed_in(precision)
-    for note in predictor.of_prompts([prompt]):
-        print(note, file=sys.stderr)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the same notes
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
         if stream if stream is not None else sys.stdout.isatty() and not num_beams:
             pieces = predictor.generate_stream(prompt, stops, **asked)
         else:
             pieces = iter(predictor.generate(prompt, stops, **asked))
+    for warning in said:
+        print(warning.message, file=sys.stderr)
     first = next(pieces, "")  # what is refused is refused before anything is printed
     for piece in chain([prompt + first], pieces):
         print(piece, end="", flush=True)

@@ -77,6 +77,15 @@ def during(work: Callable[[Progress], T]) -> Generator[Event, None, T]:
         return future.result()
 
 
+def result_of(events: Generator[Event, None, T]) -> T:
+    """What the work comes to, whatever it tells meanwhile."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value
+
+
 def beyond(progress: Progress | None, before: int) -> Progress | None:
     """`progress` of a piece as that of a whole of unknown length, of which so many were done `before`."""
     if progress is None:

@@ -15,7 +15,7 @@ import transformers
 from torch import Tensor
 
 from danlu import models
-from danlu.data.chinese import code_points, goes_on, learned_pairs, pair_keys
+from danlu.data.chinese import goes_on, learned_pairs, pair_keys
 from danlu.data.codec import Codec
 from danlu.data.examples import ROW, Examples
 from danlu.data.masking import FOLLOWS, MASKS, Masking, fit_masking
@@ -23,6 +23,7 @@ from danlu.data.read import examples_of
 from danlu.data.store import Batch, Store
 from danlu.data.tally import Rows, Tally
 from danlu.data.targets import UNKNOWN_CLASS
+from danlu.data.values import code_points
 from danlu.errors import DanluError
 from danlu.evaluation.answers import Asking
 from danlu.evaluation.fill_mask import NEIGHBOURS, Filled, Hidden, costs_by_neighbours

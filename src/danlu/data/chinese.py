@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from danlu.data.values import IDEOGRAPH_RANGES
+from danlu.data.values import IDEOGRAPH_RANGES, Codes, code_points
 
 TIMES = 5  # that a pair must occur
 INFORMATION = 3.5  # nats: 33 times as often as chance
@@ -18,13 +18,7 @@ LONGEST = 4  # ideographs of a word
 
 _SHIFT = 21  # bits of a code point
 
-Codes = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
-
-
-def code_points(text: str) -> Codes:
-    """(N,): the code point of each character."""
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def ideographs(codes: Codes) -> Flags:

@@ -30,7 +30,7 @@ from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.data.text import Checkpoint, learned_pieces, opened, require_texts, share_of_ideographs
 from danlu.data.token_file import Stretch, sums_of
-from danlu.data.values import offsets_of
+from danlu.data.values import code_points, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.memory import returned_memory
@@ -193,7 +193,7 @@ class Documents:
 
     def _ids(self, texts: list[str], before: Sequence[str]) -> list[np.ndarray]:
         if self.kind == "char":  # a tokenizer takes 30 times as long for single characters
-            return [self._characters[_code_points(text)] for text in texts]
+            return [self._characters[code_points(text)] for text in texts]
         if self.kind != "pretrained" or not any(before):
             encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
             return [np.array(encoding.ids, np.int32) for encoding in encodings]
@@ -400,10 +400,6 @@ def _pieces_of_bytes(texts: Sequence[str], size: int, alphabet: Sequence[str]) -
     tokenizer.add_special_tokens(SPECIAL)
     tokenizer.decoder = decoders.Sequence([decoders.Replace(_INSIDE, ""), decoders.ByteLevel()])
     return tokenizer
-
-
-def _code_points(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def _windows(offsets: np.ndarray, width: int) -> tuple[np.ndarray, ...]:

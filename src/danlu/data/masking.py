@@ -18,7 +18,7 @@ import torch
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
-from danlu.data.chinese import code_points, goes_on, ideographs, learned_pairs, pair_keys
+from danlu.data.chinese import goes_on, ideographs, learned_pairs, pair_keys
 from danlu.data.corpus import LEARNED, Unit
 from danlu.data.examples import Examples
 from danlu.data.kept import byte_sizes, sample, texts_at
@@ -26,7 +26,7 @@ from danlu.data.store import Batch, Ragged, Shapes, Store
 from danlu.data.tally import Rows
 from danlu.data.targets import UNKNOWN_CLASS, Target
 from danlu.data.text import Checkpoint, checkpoint_only, chunks, opened, require_texts, texts_of, trained_tokenizer
-from danlu.data.values import offsets_of
+from danlu.data.values import code_points, offsets_of
 from danlu.errors import DanluError
 from danlu.events import Progress
 from danlu.recipe import DataConfig, TextConfig

@@ -10,10 +10,16 @@ import polars as pl
 IDEOGRAPH_RANGES = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))  # kana and Chinese characters
 IDEOGRAPHS = "".join(f"{chr(first)}-{chr(last)}" for first, last in IDEOGRAPH_RANGES)  # between a pattern's brackets
 
+Codes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
 Lengths = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Values = npt.NDArray[Any]
+
+
+def code_points(text: str) -> Codes:
+    """(N,): the code point of each character."""
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def as_texts(series: pl.Series) -> pl.Series:

@@ -14,7 +14,7 @@ from danlu.data.examples import Examples
 from danlu.data.read import read, stream
 from danlu.data.sample_rows import sample_of
 from danlu.errors import DanluError
-from danlu.events import Event, Told, during
+from danlu.events import Event, Told, during, result_of
 from danlu.exporting.job import Bits, Job, Proof
 from danlu.flow.material import gathered
 from danlu.predictor import Predictor
@@ -130,14 +130,4 @@ def _labelled(run: Run, predictor: Predictor, rows: str | None) -> Examples:
         return sample_of(kept.read_bytes(), predictor.columns)  # texts are their own truth
     if not run.recipe.data.files:
         raise DanluError("export.no_rows", run=str(run.folder))
-    material = _end_of(gathered(run.recipe))
-    return material.test
-
-
-def _end_of(events: Generator[Event, None, Any]) -> Any:
-    """What a generator returns."""
-    try:
-        while True:
-            next(events)
-    except StopIteration as end:
-        return end.value
+    return result_of(gathered(run.recipe)).test

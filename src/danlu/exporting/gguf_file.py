@@ -14,7 +14,7 @@ from torch import Tensor
 from danlu.data.corpus import Documents
 from danlu.errors import DanluError
 from danlu.exporting.job import Bits, Job, Proof, require, size_of
-from danlu.exporting.onnx_file import rounding_proof
+from danlu.exporting.parity import rounding_proof
 from danlu.models import family_named
 from danlu.models.causal import CausalLM
 from danlu.models.transformer import Config, stretched

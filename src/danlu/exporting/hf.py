@@ -12,11 +12,9 @@ from danlu.data.corpus import Documents
 from danlu.data.text import opened
 from danlu.errors import DanluError
 from danlu.exporting.job import Job, Proof, require
-from danlu.exporting.parity import batches
+from danlu.exporting.parity import BOUND, batches
 from danlu.predictor import Predictor, SavedModel
 from danlu.words import Note
-
-BOUND = 1e-4
 
 
 def write(job: Job) -> Proof:

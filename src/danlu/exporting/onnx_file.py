@@ -1,6 +1,5 @@
 """ONNX: the model as model.onnx, with what raw rows need before and behind it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,12 @@ import numpy as np
 from danlu.errors import DanluError
 from danlu.exporting.graph import Traced, traced
 from danlu.exporting.job import Job, Proof, require, size_of
-from danlu.exporting.parity import elsewhere, largest_difference, main_metric, points_lost, script_difference
-from danlu.exporting.preprocessing import script, setup_of
+from danlu.exporting.parity import elsewhere, proof_of, rounding_proof
+from danlu.exporting.preprocessing import write_beside
 from danlu.exporting.reference import Arrays, Run
-from danlu.words import Note
 
 MODEL = "model.onnx"
 OPSET = 20  # what the exporter itself is written for; ONNX Runtime has read it since 1.17
-BOUND = 1e-4
 ONE_FILE = 1_500_000_000  # bytes beyond which weights lie beside: a protobuf ends at 2 GB
 
 _GRAPH = '''
@@ -45,22 +42,6 @@ def write(job: Job) -> Proof:
     run = in_runtime(job.folder / MODEL, program.outputs)
     proof = proof_of(job, run).judged()
     return _in_int8(job, program.outputs) if job.int8 else proof
-
-
-def write_beside(job: Job, graph: str, *needs: str) -> None:
-    """preprocessing.json, tokenizer.json and predict.py, whose function `graph` is given."""
-    setup = json.dumps(setup_of(job.predictor), ensure_ascii=False, allow_nan=False)
-    (job.folder / "preprocessing.json").write_text(setup, encoding="utf-8")
-    (job.folder / "predict.py").write_text(script(job.predictor, job.name, graph, needs), encoding="utf-8")
-    if job.predictor.codec.tokenizer_json:
-        (job.folder / "tokenizer.json").write_text(job.predictor.codec.tokenizer_json, encoding="utf-8")
-
-
-def proof_of(job: Job, run: Run) -> Proof:
-    """How far the graph, and the program around it, answer otherwise than the run on the job's rows."""
-    apart = largest_difference(job.predictor, elsewhere(job.predictor, run), job.rows)
-    raw = script_difference(job.predictor, job.rows, run)
-    return Proof(max(apart, raw), BOUND, Note("export.of_answers", rows=len(job.rows)))
 
 
 def in_runtime(model: Path, heads: tuple[str, ...]) -> Run:
@@ -123,24 +104,3 @@ def _in_int8(job: Job, heads: tuple[str, ...]) -> Proof:
     small.replace(whole)
     rounded = elsewhere(job.predictor, in_runtime(whole, heads))
     return rounding_proof(job, rounded, before, size_of(job.folder))
-
-
-def rounding_proof(job: Job, rounded: Any, before: int, after: int) -> Proof:
-    """What rounding costs on labelled rows; DanluError where that is more than the job allows."""
-    rows = job.labelled()
-    name, whole = main_metric(job.predictor, rows)
-    _, value = main_metric(rounded, rows)
-    lost = points_lost(name, whole, value)
-    sizes = Note("export.sizes", before=f"{before / 1e6:.2f}", after=f"{after / 1e6:.2f}")
-    if not lost <= job.max_drop:
-        raise DanluError(
-            "export.drops",
-            metric=name,
-            before=f"{whole:.4g}",
-            after=f"{value:.4g}",
-            lost=f"{lost:.2f}",
-            most=f"{job.max_drop:g}",
-            rows=len(rows),
-        )
-    said = Note("export.dropped", metric=name, before=f"{whole:.4g}", after=f"{value:.4g}", rows=len(rows))
-    return Proof(max(lost, 0.0), job.max_drop, Note("export.of_metric", metric=name), [said, sizes])

@@ -12,13 +12,17 @@ from danlu.data.corpus import Documents
 from danlu.data.examples import Examples
 from danlu.data.pairs import Pairs
 from danlu.data.store import Store
+from danlu.errors import DanluError
 from danlu.evaluation.judge import About, evaluation
 from danlu.evaluation.metrics import LOWER_IS_BETTER
 from danlu.exporting.graph import rows_of_terms
+from danlu.exporting.job import Job, Proof
 from danlu.exporting.preprocessing import answers_by_script
 from danlu.exporting.reference import Run
 from danlu.predictor import Predictor
+from danlu.words import Note
 
+BOUND = 1e-4  # of differences of probabilities
 LEAST = 1e-37  # a probability whose logarithm is a number
 SIZES = (1, 2, 3)  # rows of a batch, in turn
 TRIED = 2  # rows of tasks that read texts in their own way: written answers take long
@@ -85,6 +89,13 @@ def script_difference(predictor: Predictor, rows: Examples, run: Run) -> float:
     return max((_between(a, b, {}) for a, b in zip(said.iter_rows(named=True), told, strict=True)), default=0.0)
 
 
+def proof_of(job: Job, run: Run) -> Proof:
+    """How far the graph, and the program around it, answer otherwise than the run on the job's rows."""
+    apart = largest_difference(job.predictor, elsewhere(job.predictor, run), job.rows)
+    raw = script_difference(job.predictor, job.rows, run)
+    return Proof(max(apart, raw), BOUND, Note("export.of_answers", rows=len(job.rows)))
+
+
 def batches(predictor: Predictor, rows: Examples, sizes: Sequence[int] = SIZES) -> Iterator[dict[str, Tensor]]:
     """The rows as a model takes them, in batches of several sizes."""
     store, start, turn = _store(predictor, rows), 0, 0
@@ -109,6 +120,27 @@ def points_lost(name: str, before: float, after: float) -> float:
     if name in LOWER_IS_BETTER:
         return 100 * (after / before - 1) if before else 100 * after
     return 100 * (before - after) / max(1.0, abs(before))
+
+
+def rounding_proof(job: Job, rounded: Any, before: int, after: int) -> Proof:
+    """What rounding costs on labelled rows; DanluError where that is more than the job allows."""
+    rows = job.labelled()
+    name, whole = main_metric(job.predictor, rows)
+    _, value = main_metric(rounded, rows)
+    lost = points_lost(name, whole, value)
+    sizes = Note("export.sizes", before=f"{before / 1e6:.2f}", after=f"{after / 1e6:.2f}")
+    if not lost <= job.max_drop:
+        raise DanluError(
+            "export.drops",
+            metric=name,
+            before=f"{whole:.4g}",
+            after=f"{value:.4g}",
+            lost=f"{lost:.2f}",
+            most=f"{job.max_drop:g}",
+            rows=len(rows),
+        )
+    said = Note("export.dropped", metric=name, before=f"{whole:.4g}", after=f"{value:.4g}", rows=len(rows))
+    return Proof(max(lost, 0.0), job.max_drop, Note("export.of_metric", metric=name), [said, sizes])
 
 
 def _of_targets(predictor: Predictor, other: Predictor, rows: Examples) -> float:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from danlu.data.examples import ROW, Examples
 from danlu.data.text import opened
 from danlu.exporting import reference
+from danlu.exporting.job import Job
 from danlu.predictor import Predictor
 
 ANSWERS: dict[str | None, tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]] = {
@@ -89,6 +90,15 @@ _NO_TOKENIZER = '''
 def tokenizer() -> None:
     """This model reads no texts as tokens."""
 '''
+
+
+def write_beside(job: Job, graph: str, *needs: str) -> None:
+    """preprocessing.json, tokenizer.json and predict.py, whose function `graph` is given."""
+    setup = json.dumps(setup_of(job.predictor), ensure_ascii=False, allow_nan=False)
+    (job.folder / "preprocessing.json").write_text(setup, encoding="utf-8")
+    (job.folder / "predict.py").write_text(script(job.predictor, job.name, graph, needs), encoding="utf-8")
+    if job.predictor.codec.tokenizer_json:
+        (job.folder / "tokenizer.json").write_text(job.predictor.codec.tokenizer_json, encoding="utf-8")
 
 
 def setup_of(predictor: Predictor) -> dict[str, Any]:

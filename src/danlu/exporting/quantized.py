@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from danlu.data.examples import Examples
 from danlu.exporting.job import Job, Proof, size_of
-from danlu.exporting.onnx_file import rounding_proof
+from danlu.exporting.parity import rounding_proof
 from danlu.models.hub import files
 from danlu.models.int8 import in_int8
 from danlu.predictor import Predictor, SavedModel

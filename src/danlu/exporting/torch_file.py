@@ -6,7 +6,8 @@ import torch
 
 from danlu.exporting.graph import traced
 from danlu.exporting.job import Job, Proof
-from danlu.exporting.onnx_file import proof_of, write_beside
+from danlu.exporting.parity import proof_of
+from danlu.exporting.preprocessing import write_beside
 from danlu.exporting.reference import Arrays, Run
 
 MODEL = "model.pt2"

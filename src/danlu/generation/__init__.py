@@ -13,7 +13,7 @@ from danlu.errors import DanluError
 from danlu.generation.beams import beam_search
 from danlu.generation.choice import Choice
 from danlu.generation.config import GenerationConfig
-from danlu.generation.reading import Answering, Decoder, Prompted, Reader, Rereading
+from danlu.generation.reading import Answering, Decoder, Reader, Rereading, padded, prompted
 from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
 
@@ -124,12 +124,9 @@ def _steps(
 def _prompted(model: Decoder, prompts: Sequence[Sequence[int]], most: int) -> tuple[Reader, Tensor]:
     """The model before it has read anything, and the prompts (B, T), padded at their beginning."""
     assert all(prompts), "a model begins behind a token"
-    lengths = [len(prompt) for prompt in prompts]
-    padded = [[prompt[0]] * (max(lengths) - len(prompt)) + list(prompt) for prompt in prompts]
-    tokens = torch.tensor(padded, device=next(model.parameters()).device)
     if isinstance(model, CausalLM):
-        return Prompted(model, lengths, max(lengths) + most - 1), tokens
-    return Rereading(model, lengths), tokens
+        return prompted(model, prompts, most - 1)
+    return Rereading(model, [len(prompt) for prompt in prompts]), padded(prompts, next(model.parameters()).device)
 
 
 def _whole(steps: Iterable[dict[int, int]], rows: int, ends: Sequence[int]) -> list[list[int]]:

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from danlu.generation.reading import Decoder, Prompted
+from danlu.generation.reading import Decoder, prompted
 from danlu.models.causal import CausalLM
 from danlu.models.transformer import Cache
 
@@ -39,12 +39,9 @@ class Rows:
 
     def join(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """(prompts, vocabulary)."""
-        lengths = [len(prompt) for prompt in prompts]
-        longest = max(lengths)
-        reader = Prompted(self.model, lengths, longest)
-        padded = [[prompt[0]] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
-        scores = reader.next_scores(torch.tensor(padded, device=self.start.device))
-        start = longest - torch.tensor(lengths, device=self.start.device)
+        reader, tokens = prompted(self.model, prompts, 0)
+        scores = reader.next_scores(tokens)
+        start = self.start.new_zeros(len(prompts)) if reader.start is None else reader.start
         if self.cache is None:
             self.cache, self.start = reader.cache, start
         else:

@@ -48,6 +48,19 @@ class Prompted:
         self.cache.select(rows)
 
 
+def prompted(model: CausalLM, prompts: Sequence[Sequence[int]], more: int) -> tuple[Prompted, Tensor]:
+    """A reader of the prompts with room for `more` positions behind the longest, and what it is to read (B, T)."""
+    lengths = [len(prompt) for prompt in prompts]
+    reader = Prompted(model, lengths, max(lengths) + more)
+    return reader, padded(prompts, reader.cache.keys[0].device)
+
+
+def padded(prompts: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """(B, T): the prompts with their last tokens below each other, their first ones repeated before them."""
+    longest = max(map(len, prompts))
+    return torch.tensor([[prompt[0]] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)
+
+
 class Rereading:
     """A language model of another library, which keeps nothing: each step reads prompts and new tokens again."""
 
