@@ -16,19 +16,14 @@ BEGINNING = {TRIM_THRESHOLD: 128 << 10, TOP_PAD: 0, MMAP_THRESHOLD: 128 << 10}
 KEPT = {TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20, MMAP_THRESHOLD: 32 << 20}  # the last: the most it can be
 
 
+_in_force = [BEGINNING]  # of the blocks that have begun, the last of which counts
+
+
 @contextmanager
 def kept_memory() -> Iterator[None]:
     """Freed memory is kept; afterwards it is given back. Does nothing where the C library is not glibc."""
-    library = _glibc()
-    if library is None:
+    with _settings(dict(KEPT)):
         yield
-        return
-    _set(library, KEPT)
-    try:
-        yield
-    finally:
-        _set(library, BEGINNING)
-        library.malloc_trim(0)
 
 
 @contextmanager
@@ -38,11 +33,24 @@ def returned_memory() -> Iterator[None]:
     Left to itself glibc soon puts them into its heap, which they tear into holes: 0.2 MB and more are lost for each MB
     of text that passes through. Does nothing where the C library is not glibc.
     """
+    with _settings(dict(BEGINNING)):  # a threshold that is set no longer grows by itself
+        yield
+
+
+@contextmanager
+def _settings(values: dict[int, int]) -> Iterator[None]:
+    """These hold within the block, behind it those of the block around it; what is free then is given back."""
     library = _glibc()
-    if library is not None:
-        _set(library, BEGINNING)  # a threshold that is set no longer grows by itself
-    yield
-    if library is not None:
+    if library is None:
+        yield
+        return
+    _in_force.append(values)
+    _set(library, values)
+    try:
+        yield
+    finally:
+        _in_force[:] = [each for each in _in_force if each is not values]  # blocks of other threads may end before
+        _set(library, _in_force[-1])
         library.malloc_trim(0)
 
 

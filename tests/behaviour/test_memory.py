@@ -38,6 +38,48 @@ def test_a_block_is_cleared_once_and_given_back_at_the_end():
     assert inside - outside > 4 * 3_000_000 * 4 / 4096 * 0.8
 
 
+class Glibc:
+    """What a C library was told to do."""
+
+    def __init__(self) -> None:
+        self.told: dict[int, int] = {}
+        self.trims = 0
+
+    def mallopt(self, parameter: int, value: int) -> None:
+        self.told[parameter] = value
+
+    def malloc_trim(self, _: int) -> None:
+        self.trims += 1
+
+
+def test_a_block_inside_a_run_leaves_the_runs_settings_as_they_were(monkeypatch):
+    library = Glibc()
+    monkeypatch.setattr(memory, "_glibc", lambda: library)
+    with memory.kept_memory():
+        with memory.returned_memory():
+            assert library.told == memory.BEGINNING
+        assert library.told == memory.KEPT
+        with memory.kept_memory():
+            pass
+        assert library.told == memory.KEPT
+    assert library.told == memory.BEGINNING
+    assert library.trims == 3
+
+
+def test_blocks_of_several_threads_may_end_in_any_order(monkeypatch):
+    library = Glibc()
+    monkeypatch.setattr(memory, "_glibc", lambda: library)
+    one, other, third = memory.kept_memory(), memory.returned_memory(), memory.kept_memory()
+    for block in (one, other, third):
+        block.__enter__()
+    one.__exit__(None, None, None)
+    assert library.told == memory.KEPT
+    third.__exit__(None, None, None)
+    assert library.told == memory.BEGINNING
+    other.__exit__(None, None, None)
+    assert library.told == memory.BEGINNING
+
+
 def test_elsewhere_nothing_is_done(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with memory.kept_memory():
