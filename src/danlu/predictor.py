@@ -213,13 +213,21 @@ class Predictor:
             yield self.answers(examples, tally, beyond(progress, done))
             done += len(examples)
 
-    def answers(self, examples: Examples, tally: Tally | None = None, progress: Progress | None = None) -> pl.DataFrame:
+    def answers(
+        self,
+        examples: Examples,
+        tally: Tally | None = None,
+        progress: Progress | None = None,
+        store: Store | None = None,
+    ) -> pl.DataFrame:
         """The predictions of typed rows beside their input columns; of documents, what they cost the model; of texts
         with entities, those found: a list of {text, label, start, end, score} per row.
+
+        `store`: the rows as `encoded` gave them, where somebody else reads it too.
         """
         inputs = examples.frame.drop(ROW)
         own = self.answers_to(examples, tally, progress=progress)
-        answered = own.columns() if own else self._predictions(examples, tally, progress)
+        answered = own.columns() if own else self._predictions(store or self._encoded(examples, tally), progress)
         for column in [column for column in inputs.columns if column in answered]:
             inputs = inputs.rename({column: free_name(f"{column}_input", [*answered, *inputs.columns])})
         return pl.DataFrame(answered).hstack(inputs)
@@ -240,9 +248,16 @@ class Predictor:
         asking = Asking(self.codec, self.module, examples, counted, with_targets, progress)
         return ANSWERS[self.codec.reading.reads](asking)
 
-    def _predictions(self, examples: Examples, tally: Tally | None, progress: Progress | None) -> dict[str, pl.Series]:
+    def encoded(self, examples: Examples, tally: Tally | None = None) -> Store | None:
+        """The rows as tensors without targets; None where a task reads texts in its own way."""
+        return None if self.codec.reading else self._encoded(examples, tally)
+
+    def _encoded(self, examples: Examples, tally: Tally | None) -> Store:
+        return self.codec.encode(examples, with_targets=False, tally=tally)
+
+    def _predictions(self, store: Store, progress: Progress | None) -> dict[str, pl.Series]:
         answered: dict[str, pl.Series] = {}
-        outputs = self.outputs(self.codec.encode(examples, with_targets=False, tally=tally), progress)
+        outputs = self.outputs(store, progress)
         single = len(self.codec.targets) == 1
         for name in self.codec.targets:
             columns = self._columns(name, outputs[name], "" if single else f"_{name}")

@@ -1,7 +1,7 @@
 """The run folder: the only writer of a run's files, and what reads them again. Knows nothing of how they came about.
 
 recipe.yaml  resolved.json  data.json  environment.json  codec.json  tokenizer.json
-metrics.jsonl  checkpoints/  model/  report.json  report.html  README.md  samples.parquet
+metrics.jsonl  checkpoints/  model/  drift.json  report.json  report.html  README.md  samples.parquet
 """
 
 import errno
@@ -20,7 +20,7 @@ from danlu.errors import DanluError
 from danlu.recipe import Recipe
 
 SAMPLES = "samples.parquet"  # inputs of a few test rows, on which what is exported is tried
-PARTS = ("resolved", "data", "environment", "codec", "model/config", "report")
+PARTS = ("resolved", "data", "environment", "codec", "model/config", "drift", "report")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def test_run_folder_holds_all_that_was_promised(files):
     names = {p.name for p in run.folder.iterdir()}
     assert names == {
         "recipe.yaml", "resolved.json", "data.json", "environment.json", "codec.json", "metrics.jsonl", "checkpoints",
-        "model", "report.html", "report.json", "README.md", "samples.parquet",
+        "model", "report.html", "report.json", "README.md", "samples.parquet", "drift.json",
     }  # fmt: skip
     assert {p.name for p in run.model.iterdir()} == {"model.safetensors", "config.json"}
     plan = json.loads((run.folder / "resolved.json").read_text())["train"]

@@ -17,6 +17,7 @@ from danlu.evaluation.report import html
 from danlu.evaluation.summary import summary
 from danlu.events import Event, Progress, Told, during
 from danlu.flow.material import Material
+from danlu.flow.watched import watched
 from danlu.predictor import Predictor
 from danlu.recipe import Recipe
 from danlu.run import SAMPLES, Run
@@ -38,7 +39,9 @@ def assessed(
     """
     evaluation_began = time.monotonic()
     tally = Tally()
-    evidence = yield from during(lambda progress: evidence_of(run.recipe, material, predictor, tally, progress))
+    found = yield from during(lambda progress: evidence_of(run.recipe, material, predictor, tally, progress))
+    evidence, answers = found
+    run.write("drift", watched(predictor, material, evidence, answers).to_json())
     for note in tally.notes():
         yield Told(note)
     about = About(
@@ -84,15 +87,18 @@ def write_report(run: Run, report: dict[str, Any]) -> None:
 
 def evidence_of(
     recipe: Recipe, material: Material, predictor: Predictor, tally: Tally, progress: Progress
-) -> list[Evidence]:
-    """Per target: the outcome on the test rows, and what it is to be compared with; `tally` counts the unusual."""
+) -> tuple[list[Evidence], Answers | None]:
+    """Per target: the outcome on the test rows, and what it is to be compared with; and the answers of a task that
+    reads texts in its own way. `tally` counts the unusual.
+    """
     progress(Note("flow.evaluating"), 0, 0)
     answers = predictor.answers_to(material.test, tally, with_targets=True, progress=progress)
     if answers:
-        return [_own_evidence(recipe, material, answers, progress)]
+        return [_own_evidence(recipe, material, answers, progress)], answers
     evidence = predictor.evidence(material.test, tally, progress)
     progress(Note("flow.baseline"), 0, 0)
-    return [replace(found, baselines=_rivals(recipe, material, predictor.codec, found.outcome)) for found in evidence]
+    rivals = [_rivals(recipe, material, predictor.codec, found.outcome) for found in evidence]
+    return [replace(found, baselines=each) for found, each in zip(evidence, rivals, strict=True)], None
 
 
 def _own_evidence(recipe: Recipe, material: Material, answers: Answers, progress: Progress) -> Evidence:

@@ -11,10 +11,11 @@ import polars as pl
 
 from danlu.data.examples import ROW, Column, Examples
 from danlu.data.read import examples_of
-from danlu.data.tally import Tally
+from danlu.drift.measures import Seen
 from danlu.errors import DanluError
 from danlu.predictor import Predictor
 from danlu.serving.batching import Outcome, Piece
+from danlu.serving.drift import Drift
 from danlu.serving.rows import Table, frame_of_tables
 from danlu.words import Note
 
@@ -26,6 +27,7 @@ class Answering:
     """A run's Predictor as the work of a batcher."""
 
     predictor: Predictor
+    drift: Drift | None = None
 
     @cached_property
     def columns(self) -> dict[str, Column]:
@@ -72,12 +74,26 @@ class Answering:
         return examples, np.concatenate([np.arange(piece.first, piece.end) for piece in pieces])
 
     def _answers(self, examples: Examples) -> list[Answer]:
-        tally = Tally()
-        answered = self.predictor.answers(examples, tally)
+        store = self.predictor.encoded(examples)
+        answered = self.predictor.answers(examples, store=store)
         own = answered[:, : answered.width - (examples.frame.width - 1)]
-        if self.predictor.codec.reading is not None:
+        if self.drift:
+            frame = examples.frame.select(list(self.columns))
+            self.drift.saw(Seen(frame, store, own if store is None else _predictions(self.predictor, own)))
+        if store is None:
             return [_plain(row) for row in own.to_dicts()]
         return _by_target(self.predictor, own)
+
+
+def _predictions(predictor: Predictor, answered: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Of each target its probabilities (N, K) or numbers (N,)."""
+    found, first = {}, 0
+    for name, target in predictor.codec.targets.items():
+        end = first + 1 + (0 if target.kind == "number" else target.size)
+        own = answered[:, first:end]
+        found[name] = own.to_series().to_numpy() if target.kind == "number" else own[:, 1:].to_numpy()
+        first = end
+    return found
 
 
 def _by_target(predictor: Predictor, answered: pl.DataFrame) -> list[Answer]:

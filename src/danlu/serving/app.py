@@ -1,5 +1,6 @@
 """The routes, each a call of one file beside this one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from danlu.serving import errors
 from danlu.serving.asking import ChatRequest, CompletionRequest, EmbeddingRequest
 from danlu.serving.completing import chat, complete
 from danlu.serving.config import ServeConfig
+from danlu.serving.drift import told
 from danlu.serving.embeddings import embed
 from danlu.serving.guard import Guard, Stopping
 from danlu.serving.metrics import Metrics
@@ -56,7 +58,15 @@ class Api:
 
     async def counted(self, request: Request) -> Response:
         """The metrics."""
-        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
+        return Response(await asyncio.to_thread(self.metrics.text), media_type="text/plain; version=0.0.4")
+
+    async def drifted(self, request: Request) -> Response:
+        """What moved since training: of all models, or of one."""
+        name = request.path_params.get("name")
+        models = [self.model(name)] if name else [*self.models.values()]
+        lang = errors.spoken(request.headers.get("accept-language", ""))
+        found = [await asyncio.to_thread(told, model.name, model.drift, lang) for model in models]
+        return JSONResponse(found[0] if name else {"object": "list", "data": found})
 
     async def openapi(self, request: Request) -> Response:
         """The interface's description."""
@@ -134,6 +144,8 @@ def _routes(api: Api) -> list[Route]:
         Route("/openapi.json", api.openapi),
         Route("/v1/models", api.listed),
         Route("/v1/models/{name}", api.described),
+        Route("/v1/drift", api.drifted),
+        Route("/v1/drift/{name}", api.drifted),
         Route("/v1/completions", api.completed, methods=["POST"]),
         Route("/v1/chat/completions", api.chatted, methods=["POST"]),
         Route("/v1/embeddings", api.embedded, methods=["POST"]),

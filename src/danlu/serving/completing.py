@@ -18,6 +18,7 @@ from danlu.serving import errors
 from danlu.serving.asking import ChatRequest, CompletionRequest, TextRequest
 from danlu.serving.config import ServeConfig
 from danlu.serving.constraint import constrained
+from danlu.serving.drift import Drift
 from danlu.serving.guard import TOLD, while_there
 from danlu.serving.served import Language, Served
 from danlu.serving.writing import Likely, Piece, Wish
@@ -54,6 +55,7 @@ class Texts:
     asked: TextRequest
     wishes: Sequence[Wish]
     kind: Literal["text_completion", "chat.completion"]
+    drift: Drift | None = None
     made: int = field(default_factory=lambda: int(time.time()))
     id: str = field(default_factory=lambda: secrets.token_hex(12))
 
@@ -96,7 +98,7 @@ async def complete(request: Request, asked: CompletionRequest, model: Served, co
     language = model.writes()
     prompts = [await asyncio.to_thread(_tokens, language.writer, prompt, config) for prompt in _prompts(asked)]
     wishes = _wishes(asked, prompts, asked.logprobs, language, config)
-    return await _answered(request, Texts(model.name, language, asked, wishes, "text_completion"), config)
+    return await _answered(request, Texts(model.name, language, asked, wishes, "text_completion", model.drift), config)
 
 
 async def chat(request: Request, asked: ChatRequest, model: Served, config: ServeConfig) -> Response:
@@ -108,7 +110,7 @@ async def chat(request: Request, asked: ChatRequest, model: Served, config: Serv
     prompt = await asyncio.to_thread(_encoded, language.writer, text, config)
     likeliest = (asked.top_logprobs or 0) if asked.logprobs else None
     wishes = _wishes(asked, [prompt], likeliest, language, config)
-    return await _answered(request, Texts(model.name, language, asked, wishes, "chat.completion"), config)
+    return await _answered(request, Texts(model.name, language, asked, wishes, "chat.completion", model.drift), config)
 
 
 def _prompts(asked: CompletionRequest) -> Sequence[str | Sequence[int]]:
@@ -246,6 +248,8 @@ async def _pieces(texts: Texts) -> AsyncGenerator[tuple[int, Piece], None]:
         async with aclosing(texts.language.engine.write(wish)) as pieces:
             async for piece in pieces:
                 told.put_nowait((index, piece))
+        if texts.drift and not wish.place:
+            texts.drift.saw_prompt(wish.prompt)
 
     def ended(task: "asyncio.Task[None]") -> None:
         told.put_nowait(None if task.cancelled() else task.exception())

@@ -170,5 +170,6 @@ _ABOUT: Schema = {
     "/health": _get("Whether the server lives.", "application/json", _STATUS),
     "/ready": _get("Whether the server takes requests.", "application/json", _STATUS),
     "/metrics": _get("What was counted, for Prometheus.", "text/plain", {"type": "string"}),
+    "/v1/drift": _get("What moved since training.", "application/json", {"type": "object"}),
     "/v1/models": _get("The models, and what they read and tell.", "application/json", {"type": "object"}),
 }

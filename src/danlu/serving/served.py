@@ -18,6 +18,7 @@ from danlu.serving.answering import Answer, Answering
 from danlu.serving.batching import Batcher
 from danlu.serving.chat import ChatTemplate
 from danlu.serving.config import ServeConfig
+from danlu.serving.drift import Drift, DriftCollector
 from danlu.serving.metrics import Metrics, ModelWatch
 from danlu.serving.rows import Table
 from danlu.serving.vectors import Embedding, Vector
@@ -47,6 +48,7 @@ class Served:
     language: Language | None = None
     embedding: Batcher[Sequence[str], Vector] | None = None
     width: int = 0  # of its vectors
+    drift: Drift | None = None
     created: int = field(default_factory=lambda: int(time.time()))
 
     @classmethod
@@ -54,7 +56,8 @@ class Served:
         """The model of a run, ready to be asked."""
         opened, watch = Run.open(run), metrics.watch(name)
         predictor = Predictor.load(opened)
-        answering = Answering(predictor)
+        drift = Drift.of(opened, predictor.codec)
+        answering = Answering(predictor, drift)
         embedder = _embedder(predictor)
         return cls(
             name,
@@ -64,6 +67,7 @@ class Served:
             _language(predictor, opened, config, watch),
             Batcher(Embedding(embedder), config.max_batch, config.max_queue, watch) if embedder else None,
             embedder.trunk.config.width if embedder else 0,
+            drift,
         )
 
     def writes(self) -> Language:
@@ -113,6 +117,8 @@ class Served:
     def close(self) -> None:
         """End its threads."""
         self.batcher.close()
+        if self.drift:
+            self.drift.close()
         if self.language:
             self.language.engine.close()
         if self.embedding:
@@ -125,6 +131,8 @@ def served(runs: Iterable[str], config: ServeConfig, metrics: Metrics) -> dict[s
     for run in runs:
         name = free_name(Path(run).resolve().name, models)
         models[name] = Served.of(name, run, config, metrics)
+    drifts = {name: model.drift for name, model in models.items() if model.drift}
+    metrics.registry.register(DriftCollector(drifts))
     return models
 
 

@@ -87,6 +87,8 @@ def _introduce(models: dict[str, Served], config: ServeConfig, listening: socket
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     for name, model in models.items():
         print(say("serve.model", name=name, task=model.predictor.task.name, url=f"{address}/v1/predict/{name}"))
+        if model.drift is None:
+            print(say("drift.unwatched", name=name))
     print(say("serve.listening", url=f"{address}/"), flush=True)
     log("started", models=len(models), port=port, seconds=round(seconds, 2), key=bool(config.api_keys))
 

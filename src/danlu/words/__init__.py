@@ -18,6 +18,7 @@ AREAS = (
     "codec",
     "corpus",
     "data",
+    "drift",
     "embed",
     "entities",
     "evaluate",
