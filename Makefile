@@ -1,6 +1,6 @@
 # make demo   the main job on real data that comes with the dependencies; everything lands in runs/
 # make test   lint, types and the whole test suite
-# make bench  danlu beside its peers; prints the README's table
+# make bench  danlu beside its peers, a table each; make bench-NAME for one of benchmarks/NAME.py
 # All three make the virtual environment first, once, and again when a dependency changes.
 
 PYTHON ?= python3
@@ -14,7 +14,11 @@ STDLIB  = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_path('
 # One thread for each of the two test processes: they share two cores.
 SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 POLARS_MAX_THREADS=1
 
-.PHONY: venv demo test lint bench clean
+# Every benchmark, in this order; BENCH holds what is given to each.
+BENCHES := quality small_mlp linear pretrain finetune cnn lstm encode generate serving shakespeare corpus precision read_csv
+BENCH   :=
+
+.PHONY: venv demo test lint bench peers clean
 
 venv: $(VENV)/.installed
 
@@ -41,22 +45,25 @@ lint: venv
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/quality.py
-	$(BIN)/python benchmarks/small_mlp.py
-	$(BIN)/python benchmarks/pretrain.py
-	$(BIN)/python benchmarks/finetune.py
-	$(BIN)/python benchmarks/cnn.py
-	$(BIN)/python benchmarks/lstm.py
-	$(BIN)/python benchmarks/encode.py
-	$(BIN)/python benchmarks/generate.py
-	$(BIN)/python benchmarks/shakespeare.py
-	$(BIN)/python benchmarks/corpus.py
-	$(BIN)/python benchmarks/precision.py
-	$(BIN)/python benchmarks/read_csv.py --megabytes 1000
+bench: $(BENCHES:%=bench-%)
+
+# One row of them: make bench-pretrain BENCH="--rounds 5 --write"
+bench-%: $(VENV)/.bench $(VENV)/peers/.installed
+	$(BIN)/python benchmarks/$*.py $(BENCH)
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	touch $@
+
+# fastai and LitServe bring torchvision and uvloop, which would change what the others run on: above the environment of
+# all others they have one of their own.
+peers: $(VENV)/peers/.installed
+
+$(VENV)/peers/.installed: $(VENV)/.bench
+	$(BIN)/python -m venv --without-pip $(VENV)/peers
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+	  "$$($(VENV)/peers/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/danlu.pth"
+	$(VENV)/peers/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[peers]"
 	touch $@
 
 clean:

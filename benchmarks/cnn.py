@@ -107,4 +107,4 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    contest.main(__doc__, CONTESTANTS, unit="images/s", quality="accuracy", options=options)
+    contest.main(__doc__, CONTESTANTS, unit="images/s", quality="accuracy", tolerance=0.05, options=options)

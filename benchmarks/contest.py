@@ -1,26 +1,40 @@
 """A contest: the same work done by several contestants, in turn, each in a process of its own.
 
 A benchmark is a file with `CONTESTANTS`, name → function(settings) → {"speed": …, "quality": …}, the first of them
-danlu's, and calls `main`. What is printed are medians, and ratios between runs of the same round.
+danlu's, and calls `main`. What is printed are medians, ratios between runs of the same round, and whether all reached
+the same quality; `--write` keeps that in docs/benchmarks.md. A contestant may add "share": how much of what the machine
+can do at most its speed comes to.
 """
 
 import argparse
 import json
 import os
 import platform
+import re
+import shlex
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
-Contestant = Callable[[argparse.Namespace], dict[str, float]]
-PACKAGES = (
-    "danlu", "torch", "transformers", "lightning", "keras", "jax", "sentence-transformers", "onnxruntime",
-)  # fmt: skip
+Result = dict[str, Any]
+Contestant = Callable[[argparse.Namespace], Result]
+Results = Mapping[str, Sequence[Result]]
+PACKAGES = {
+    "danlu": "danlu", "torch": "torch", "transformers": "transformers", "lightning": "lightning", "keras": "keras",
+    "jax": "jax", "fastai": "fastai", "skorch": "skorch", "sentence_transformers": "sentence-transformers",
+    "onnxruntime": "onnxruntime", "sklearn": "scikit-learn", "litserve": "litserve", "xllamacpp": "xllamacpp",
+    "uvicorn": "uvicorn", "polars": "polars",
+}  # fmt: skip
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+# Peers whose dependencies would change what the others run on have an environment of their own above danlu's.
+PEERS = Path(sys.prefix) / "peers" / "bin" / "python"
 
 
 def main(
@@ -29,46 +43,149 @@ def main(
     *,
     unit: str,
     quality: str,
+    tolerance: float,
+    limit: str = "",
     rounds: int = 3,
     threads: int | None = None,
+    apart: Collection[str] = (),
     options: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
 ) -> None:
     """Run `rounds` rounds of all contestants, or those named; print speeds, ratios and the quality reached.
 
-    `threads`: of torch, for every contestant; None leaves them to the contestant. `options` adds the file's own.
+    `tolerance`: how far the qualities of equal models lie apart; beyond it the process ends with 1. `limit`: what a
+    "share" is of. `threads`: of torch, for every contestant; None leaves them to the contestant. `apart`: contestants
+    that run in the environment of `make peers`. `options` adds the file's own.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--only", nargs="+", choices=contestants, default=list(contestants), metavar="NAME")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--one", choices=contestants, help=argparse.SUPPRESS)
     options(parser)
     asked = parser.parse_args()
     if asked.one:
         print(json.dumps(_alone(contestants[asked.one], asked, threads)))
         return
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {_versions()}", flush=True)
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in asked.only}
+    names = [name for name in asked.only if name not in apart or PEERS.exists()]
+    for name in set(asked.only) - set(names):
+        print(f"    {name} is left out: `make peers` installs it", file=sys.stderr)
+    results: dict[str, list[Result]] = {name: [] for name in names}
     for number in range(asked.rounds):
-        for name in asked.only:
-            results[name].append(_in_process(name))
+        for name in names:
+            results[name].append(_in_process(name, PEERS if name in apart else Path(sys.executable)))
             latest = results[name][-1]
             said = f"{latest['speed']:.6g} {unit}, {quality} {latest['quality']:.4f}"
             print(f"    round {number + 1}, {name}: {said}", file=sys.stderr, flush=True)
-    for line in table(results, unit, quality):
-        print(line)
+    same, verdict = compared(results, quality, tolerance)
+    versions = {name: found for runs in results.values() for name, found in runs[0]["versions"].items()}
+    footer = f"{machine()}; {listed(versions)}. {_of_rounds(asked.rounds)} {verdict}"
+    report([*table(results, unit, quality, limit), "", footer], write=asked.write)
+    if not same:
+        sys.exit(1)
 
 
-def table(results: Mapping[str, Sequence[Mapping[str, float]]], unit: str, quality: str) -> list[str]:
+def table(results: Results, unit: str, quality: str, limit: str = "") -> list[str]:
     """Rows of a Markdown table: median speed, how many times as fast the first contestant is, quality."""
     first = next(iter(results))
-    lines = [f"| | {unit} | {first} is … times as fast | {quality} |", "|---|---|---|---|"]
+    heads = [f"`{command()}`", unit, f"{first} is … times as fast", quality, *([limit] if limit else [])]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name, runs in results.items():
         ratios = [ours["speed"] / theirs["speed"] for ours, theirs in zip(results[first], runs, strict=True)]
-        speed = statistics.median(run["speed"] for run in runs)
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if name != first else "1"
-        shown = f"{speed:,.0f}" if speed >= 1000 else f"{speed:.4g}"
-        lines.append(f"| {name} | {shown} | {spread} | {statistics.mean(run['quality'] for run in runs):.4f} |")
+        ratio = _with_spread(ratios) if name != first else "1"
+        cells = [name, shown(_median(runs, "speed")), ratio, f"{_mean(runs):.4f}"]
+        if limit:
+            cells.append(f"{_median(runs, 'share'):.0%}" if "share" in runs[0] else "")
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def compared(results: Results, quality: str, tolerance: float) -> tuple[bool, str]:
+    """Whether all reached the first one's quality, and a sentence about it."""
+    first, *others = ((name, _mean(runs)) for name, runs in results.items())
+    distances = {name: abs(reached - first[1]) for name, reached in others}
+    far = [f"{name} by {distance:.4f}" for name, distance in distances.items() if not distance <= tolerance]
+    if far:
+        return False, f"NOT the same {quality}, which may differ by {tolerance:g}: {', '.join(far)}."
+    largest = max(distances.values(), default=0.0)
+    return True, f"Same {quality}: apart by {largest:.4f} at most, {tolerance:g} allowed."
+
+
+def report(lines: Sequence[str], write: bool, name: str = "") -> None:
+    """Print what was found and, with `write`, put it between the program's markers of docs/benchmarks.md.
+
+    `name`: of the markers, that of the program if there is none. Without markers it goes to the end of the document.
+    """
+    print("\n".join(lines))
+    if not write:
+        return
+    name = name or Path(sys.argv[0]).stem
+    block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- end of {name} -->"])
+    text = DOCUMENT.read_text(encoding="utf-8")
+    marked = re.compile(rf"<!-- {name} -->\n.*?<!-- end of {name} -->", re.S)
+    text = marked.sub(lambda _: block, text) if marked.search(text) else f"{text.rstrip()}\n\n{block}\n"
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
+def command() -> str:
+    """The command that was given, without `--write`."""
+    given = [part for part in sys.argv[1:] if part != "--write"]
+    threads = [f"{name}={os.environ[name]}" for name in ("OMP_NUM_THREADS",) if name in os.environ]
+    return shlex.join([*threads, f"benchmarks/{Path(sys.argv[0]).name}", *given])
+
+
+def machine() -> str:
+    """The processor, its cores, of which so many are ours, and Python."""
+    info = Path("/proc/cpuinfo")
+    told = info.read_text() if info.exists() else ""
+    model = re.search(r"model name\s*: (.+)", told)
+    name = model[1] if model else platform.processor() or platform.machine()
+    units = next((unit for unit in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if unit in told), "")
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = f"{ours} of {os.cpu_count()} cores" if ours != os.cpu_count() else f"{ours} cores"
+    return f"{name}{f' ({units})' if units else ''}, {cores}; Python {platform.python_version()}"
+
+
+def listed(versions: Mapping[str, str]) -> str:
+    """Packages and their versions; danlu's with its commit."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
+    commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    known = {name: versions[name] for name in PACKAGES.values() if name in versions}
+    return ", ".join(f"{name} {found}{f' ({commit})' * (name == 'danlu')}" for name, found in known.items())
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that this process has imported."""
+    return dict(_versions())
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for module, name in PACKAGES.items():
+        if module in sys.modules:
+            try:
+                yield name, version(name)
+            except PackageNotFoundError:
+                continue
+
+
+def shown(number: float) -> str:
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
+
+
+def _of_rounds(rounds: int) -> str:
+    return "One round." if rounds == 1 else f"Medians of {rounds} rounds (least–most)."
+
+
+def _with_spread(ratios: Sequence[float]) -> str:
+    middle = f"{statistics.median(ratios):.2f}"
+    return middle if len(ratios) == 1 else f"{middle} ({min(ratios):.2f}–{max(ratios):.2f})"
+
+
+def _median(runs: Sequence[Result], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
+
+
+def _mean(runs: Sequence[Result]) -> float:
+    return statistics.mean(run["quality"] for run in runs)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -178,28 +295,17 @@ def in_lightning(net: Any, batches: Any, test: tuple[Any, ...], *, rate: float, 
     return {"speed": speed, "quality": float(right)}
 
 
-def _alone(contestant: Contestant, asked: argparse.Namespace, threads: int | None) -> dict[str, float]:
+def _alone(contestant: Contestant, asked: argparse.Namespace, threads: int | None) -> Result:
     if threads:
         import torch
 
         torch.set_num_threads(threads)
-    return contestant(asked)
+    return {**contestant(asked), "versions": versions()}
 
 
-def _in_process(name: str) -> dict[str, float]:
-    command = [sys.executable, *sys.argv, "--one", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _in_process(name: str, python: Path) -> Result:
+    done = subprocess.run([str(python), *sys.argv, "--one", name], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr[-4000:]}")
     print(*(line for line in done.stderr.splitlines() if line.startswith("    ")), sep="\n", file=sys.stderr, end="")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _versions() -> str:
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)

@@ -118,4 +118,4 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    contest.main(__doc__, CONTESTANTS, unit="sentences/s", quality="least cosine", options=options)
+    contest.main(__doc__, CONTESTANTS, unit="sentences/s", quality="least cosine", tolerance=0.01, options=options)

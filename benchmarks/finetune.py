@@ -100,4 +100,4 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    contest.main(__doc__, CONTESTANTS, unit="rows/s", quality="accuracy", options=options)
+    contest.main(__doc__, CONTESTANTS, unit="rows/s", quality="accuracy", tolerance=0.05, options=options)

@@ -32,7 +32,7 @@ CHUNK = 200_000  # rows written at a time
 def main() -> None:
     """Write the file, run both sides in turn, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--side", choices=SIDES, help="run one side on --file, and print its figures as JSON")
     parser.add_argument("--file")
