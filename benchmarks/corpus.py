@@ -1,11 +1,11 @@
 """Cost growth: a language model's corpus from 1 MB to 1 GB, time per token and memory.
 
-    python benchmarks/corpus.py [1 10 100 1000] [--text FILE] [--steps 20] [--cache FOLDER]
+    python benchmarks/corpus.py [1 10 100 1000] [--text FILE] [--steps 100] [--cache FOLDER]
 
-For each size, in MB, a text is made of FILE (without it, of Python's own library) again and again with words exchanged,
-and a small model is trained on it twice, each time in a process of its own: first with an empty cache folder, then with
-what the first one left there. Memory is what the process holds beyond what the imports take: anonymous pages, which
-nobody can give back, and all resident pages, those of mapped files included.
+For each size, in MB, a text is made of FILE (without it, of Python's own library), again and again with words
+exchanged where it is too short. A small model is trained on it twice, each time in a process of its own: first with an
+empty cache folder, then with what the first one left there. Memory is what the process holds beyond what the imports
+take: anonymous pages, which nobody can give back, and all resident pages, those of mapped files included.
 """
 
 import argparse
@@ -31,18 +31,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", type=float, default=[1, 10, 100, 1000])
     parser.add_argument("--text", type=Path)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--tokenizer", default="bpe")
     parser.add_argument("--cache", type=Path)
     asked = parser.parse_args()
     print("   MB          run  first step    µs CPU per token read    per token trained    anonymous MB    resident MB")
     with tempfile.TemporaryDirectory(dir=asked.cache) as folder:
         os.environ["XDG_CACHE_HOME"] = folder
+        source = asked.text or library(Path(folder) / "library.txt")
         for size in asked.sizes:
-            path = Path(folder) / "text.txt"
-            write(path, size, asked.text)
+            path = Path(folder) / f"text-{size:g}.txt"
+            write(path, size, source)
             for name in ("empty cache", "filled cache"):
-                found = in_a_process(path, Path(folder) / name, asked.steps, asked.tokenizer)
+                found = in_a_process(path, Path(folder) / f"{size:g} {name}", asked.steps, asked.tokenizer)
                 print(
                     f"{size:5g} {name:>12} {found['first_step_s']:9.1f} s {found['read_us']:23.3f}"
                     f"{found['trained_us']:21.2f} {found['anonymous']:15.0f} {found['resident']:14.0f}",
@@ -50,28 +51,38 @@ def main() -> None:
                 )
 
 
-def write(path: Path, megabytes: float, source: Path | None) -> None:
-    """A text of so many megabytes, in which no two copies are equal."""
-    whole, rng, size = source_text(source), random.Random(0), 0
-    words = sorted(set(re.findall(r"[A-Za-z]{4,}", whole)))
-    starts = range(0, len(whole), BYTES_AT_ONCE)
-    with path.open("w", encoding="utf-8") as file:
-        while size < megabytes * 1e6:
-            begin = rng.choice(starts)
-            part = whole[begin : begin + BYTES_AT_ONCE]
-            for _ in range(5):
+def write(path: Path, megabytes: float, source: Path) -> None:
+    """A text of so many megabytes; what is taken from the source a second time has words exchanged."""
+    rng, left, times = random.Random(0), int(megabytes * 1e6), 0
+    with path.open("wb") as file:
+        while left:
+            for part in parts(source, rng, others=times > 0):
+                left -= file.write(part[:left])
+                if not left:
+                    return
+            times += 1
+
+
+def parts(source: Path, rng: random.Random, others: bool) -> Iterator[bytes]:
+    """The source part by part, in any order; with `others` a few words in each are exchanged for others."""
+    places = list(range(0, source.stat().st_size, BYTES_AT_ONCE))
+    rng.shuffle(places)
+    with source.open("rb") as file:
+        for place in places:
+            file.seek(place)
+            part = file.read(BYTES_AT_ONCE).decode(errors="ignore")
+            words = sorted(set(re.findall(r"[A-Za-z]{4,}", part))) if others else []
+            for _ in range(5 if words else 0):
                 part = part.replace(rng.choice(words), rng.choice(words))
-            part = part[: int(megabytes * 1e6) - size]
-            size += file.write(part)
+            yield part.encode()
 
 
-def source_text(source: Path | None) -> str:
-    """The text that others are made of."""
-    if source:
-        return source.read_text(encoding="utf-8")
-    library = Path(sysconfig.get_paths()["stdlib"])
-    files = [path for path in sorted(library.rglob("*.py")) if "site-packages" not in path.parts]
-    return "\n".join(path.read_text(encoding="utf-8", errors="ignore") for path in files)
+def library(path: Path) -> Path:
+    """Python's own library as one file, written to `path`."""
+    folder = Path(sysconfig.get_paths()["stdlib"])
+    files = [file for file in sorted(folder.rglob("*.py")) if "site-packages" not in file.parts]
+    path.write_text("\n".join(file.read_text(encoding="utf-8", errors="ignore") for file in files), encoding="utf-8")
+    return path
 
 
 def in_a_process(path: Path, out: Path, steps: int, tokenizer: str) -> dict[str, float]:
@@ -86,7 +97,7 @@ def measured(path: Path, out: Path, steps: int, tokenizer: str) -> dict[str, flo
     from danlu.api import recipe_of, training
 
     settings: dict[str, Any] = {
-        "train__steps": steps, "train__log_every": 1, "train__evaluate_every": steps, "train__batch_size": 16,
+        "train__steps": steps, "train__evaluate_every": steps, "train__batch_size": 16,
         "data__text": {"tokenizer": tokenizer, "vocab_size": 4096, "max_length": 256},
         "evaluate__bootstrap": 10, "evaluate__baseline": False,
     }  # fmt: skip

@@ -232,6 +232,12 @@ class EvaluateConfig(Frozen):
     baseline: bool = Field(True, description="train a classical model on the same rows, to compare")
     bootstrap: int = Field(1000, ge=0, description="samples for the 95 % intervals; 0 for none")
     cv: int | None = Field(None, ge=2, description="folds of a cross-validation beside the run")
+    megabytes: float | None = Field(
+        1.0,
+        gt=0,
+        description="of text-generation and fill-mask: text, at most, that the model is measured on, in validation and "
+        "in the test; null measures all",
+    )
     keep_rows: int = Field(
         16, ge=0, le=256, description="test rows whose inputs the run keeps, to try what is exported; 0 keeps none"
     )

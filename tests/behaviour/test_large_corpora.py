@@ -20,7 +20,7 @@ from danlu import cache
 from danlu.data import corpus, kept, large, token_file
 from danlu.data.corpus import END, Documents, fit_documents
 from danlu.data.cuts import cut_before, last_words, pieces_of
-from danlu.data.documents import cut_in_parts, with_documents
+from danlu.data.documents import STRETCHES, cut_in_parts, drawn, with_documents
 from danlu.data.formats import lines
 from danlu.data.formats.table import Ask, Source
 from danlu.data.large import kept_documents
@@ -311,6 +311,64 @@ def test_of_a_large_corpus_no_more_is_measured_than_is_enough(tmp_path, monkeypa
     assert any(
         note["code"] == "corpus.measured" for note in json.loads((tmp_path / "run/data.json").read_text())["notes"]
     )
+
+
+# what is measured ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_measured_is_drawn_from_everywhere_by_the_seed(tmp_path, everything_is_large):
+    references, texts = read_large(corpus_file(tmp_path, 9000))
+    whole, most = texts.frame["text"][0], 8000
+    parts = drawn(references, most, 0).frame["text"].to_list()
+    assert drawn(texts, most, 0).frame["text"].to_list() == parts == drawn(references, most, 0).frame["text"].to_list()
+    assert drawn(texts, most, 1).frame["text"].to_list() != parts
+    places = [whole.find(part) for part in parts]
+    assert places == sorted(places), "in the text's order"
+    assert all(place + len(part) <= after for place, part, after in zip(places, parts, places[1:], strict=False))
+    assert all(
+        part.endswith("\n") and whole[place - 1] == "\n" for part, place in zip(parts, places, strict=True) if place
+    )
+    assert most * 0.7 < sum(len(part.encode()) for part in parts) <= most
+    assert 0 <= places[0] < len(whole) * 0.2
+    assert places[-1] > len(whole) * 0.8
+    assert len(parts) > STRETCHES * 0.8
+
+
+def test_short_documents_are_measured_whole_or_not_at_all(tmp_path, everything_is_large):
+    references, texts = read_large(corpus_file(tmp_path, 9000), documents="line")
+    kept_rows, rows = (drawn(each, 30_000, 0).frame for each in (references, texts))
+    assert kept_rows["text"].to_list() == rows["text"].to_list()
+    whole = dict(texts.frame.select("_row", "text").iter_rows())
+    assert all(whole[row] == text for row, text in rows.select("_row", "text").iter_rows())
+    assert rows["_row"].is_sorted()
+    assert rows["_row"].n_unique() == rows.height
+    assert 29_000 < rows["text"].str.len_bytes().sum() <= 30_000
+
+
+def test_few_texts_are_measured_all():
+    rows = examples_of({"text": [story(50), story(60, 1)]}, DataConfig(columns={"text": "text"}))
+    assert drawn(rows, 10**6, 0) is rows
+    assert len(drawn(rows, 1, 0)) == 1
+
+
+@pytest.mark.parametrize("task", ["text-generation", "fill-mask"])
+def test_a_run_measures_what_it_says_and_rivals_on_the_same(tmp_path, task):
+    path = corpus_file(tmp_path, 8000)
+    model = TINY if task == "text-generation" else {"family": "bert", "width": 16, "depth": 1, "heads": 2}
+    asked = QUICK | {"model": model, "task": task, "evaluate__megabytes": 0.004}
+    run = danlu.train(str(path), out=tmp_path / "run", **asked)
+    notes = {note["fields"]["side"]["code"]: note["fields"] for note in run.read("data")["notes"]
+             if note["code"] == "corpus.drawn"}  # fmt: skip
+    assert notes.keys() == {"corpus.validation", "corpus.test"}
+    assert float(notes["corpus.test"]["megabytes"]) <= 0.004 < float(notes["corpus.test"]["whole"])
+    (target,) = run.report["targets"]
+    assert run.report["rows"]["test"] == notes["corpus.test"]["count"]
+    assert all(len(baseline["metrics"]) for baseline in target["baselines"])
+
+
+def test_megabytes_of_a_table_are_refused():
+    with pytest.raises(DanluError, match=r"evaluate\.megabytes"):
+        danlu.train("sample:iris", evaluate__megabytes=2, quiet=True)
 
 
 # the cache folder ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import polars as pl
 from danlu.data.examples import ROW, Column, Examples
 from danlu.data.formats.folders import is_labelled
 from danlu.data.formats.table import Source
-from danlu.data.kept import character_counts, cut_apart, in_pieces, is_kept, part_of
+from danlu.data.kept import byte_sizes, character_counts, cut_apart, in_pieces, is_kept, lines_between, part_of
 from danlu.data.sources import STANDARD_INPUT, sources_of
 from danlu.data.split import Split
 from danlu.errors import DanluError
@@ -19,6 +19,7 @@ from danlu.words import Note
 
 FEWEST = 10  # documents that are divided whole; fewer are each cut in three
 NAMES = ("text", "content", "document", "body", "正文", "文本", "内容")
+STRETCHES = 32  # parts, at least, of what is drawn from long documents
 _SEARCH = 2000  # characters behind a cut within which the end of a line is looked for
 
 
@@ -111,6 +112,28 @@ def cut_in_parts(examples: Examples, config: SplitConfig) -> tuple[Examples, Spl
     return replace(examples, frame=frame, columns={name: examples.columns[name]}), Split(
         train, validation, test, (note,)
     )
+
+
+def drawn(examples: Examples, most: int, seed: int) -> Examples:
+    """At most `most` bytes of the documents, drawn by `seed`: whole ones, and of long ones stretches; in their order.
+
+    All of them where they are no more, and always one.
+    """
+    name = document_column(examples)
+    texts = examples.frame[name]
+    sizes = byte_sizes(texts)
+    if sizes.sum() <= most:
+        return examples
+    counts = -(-sizes // max(1, most // STRETCHES))  # stretches of each document
+    document = np.repeat(np.arange(len(texts)), counts)
+    number = np.arange(len(document)) - np.repeat(counts.cumsum() - counts, counts)
+    begin, end = (sizes[document] * place // counts[document] for place in (number, number + 1))
+    order = np.random.default_rng(seed).permutation(len(document))
+    taken = np.sort(order[: max(1, int(((end - begin)[order].cumsum() <= most).sum()))])
+    parts = [lines_between(texts, int(document[i]), int(begin[i]), int(end[i])) for i in taken]
+    chosen = examples.take(document[taken])
+    frame = chosen.frame.with_columns(pl.Series(name, parts, dtype=pl.String))
+    return replace(chosen, frame=frame.filter(pl.col(name).str.contains(r"\S")))
 
 
 def _ends(texts: pl.Series, row: int, first: float, second: float) -> tuple[int, int, int]:

@@ -153,6 +153,20 @@ def sample(series: pl.Series, most: int, seed: int) -> list[str]:
     return found
 
 
+def lines_between(series: pl.Series, row: int, begin: int, end: int) -> str:
+    """The whole lines between two bytes of a text; all characters there where a half of it holds no end of a line."""
+    if is_kept(series):
+        with _opened(series) as file:
+            file.seek(int(series.struct.field("start")[row]) + begin)
+            text = file.read(end - begin).decode(errors="ignore")  # the first and the last character may be cut
+    else:
+        text = str(series[row]).encode()[begin:end].decode(errors="ignore")
+    half, whole = len(text) // 2, int(byte_sizes(series[row : row + 1])[0])
+    first = text.find("\n", 0, half) + 1 if begin else 0
+    last = text.rfind("\n", half) + 1 if end < whole else 0
+    return text[first : last or len(text)]
+
+
 def _piece_at(series: pl.Series, row: int, place: int) -> str:
     """A piece of a long text, from near the byte `place` on, cut where tokenizers cut."""
     if is_kept(series):

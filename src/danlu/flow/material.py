@@ -9,6 +9,7 @@ from danlu.data.documents import (
     are_few,
     cut_in_parts,
     document_column,
+    drawn,
     is_plain_text,
     of_documents,
     with_documents,
@@ -22,7 +23,7 @@ from danlu.data.read import given_splits, read
 from danlu.data.split import drop_duplicates, labelled, split, without_overlap
 from danlu.errors import DanluError
 from danlu.events import Event, Progress, Told, during
-from danlu.recipe import DataConfig, Recipe, SplitConfig
+from danlu.recipe import DataConfig, EvaluateConfig, Recipe, SplitConfig
 from danlu.tasks import Task, task_named
 from danlu.words import Note
 
@@ -69,7 +70,7 @@ def gathered(recipe: Recipe, rows: Examples | None = None) -> Generator[Event, N
         rows = yield from during(lambda progress: reading(recipe.data, progress=progress, task=recipe.task))
     task, targets, examples, why = _purpose(wanted, rows, recipe.data)
     notes += why
-    _refuse_idle_text(task, recipe.data)
+    _refuse_idle_text(task, recipe)
     recipe = recipe.model_copy(update={"data": kept_together(recipe.data, examples.columns)})
     material = yield from during(lambda progress: _divided(recipe, task, targets, examples, notes, progress))
     for note in material.notes:
@@ -111,8 +112,11 @@ def _refuse_other_inputs(task: Task, targets: tuple[str, ...], examples: Example
         raise DanluError("flow.no_such_input", task=task.name, kind=kind, wanted=task.modality, names=names)
 
 
-def _refuse_idle_text(task: Task, data: DataConfig) -> None:
-    """DanluError for a setting of questions and contexts, or of hidden tokens, where there are none."""
+def _refuse_idle_text(task: Task, recipe: Recipe) -> None:
+    """DanluError for a setting of documents, of questions and contexts, or of hidden tokens, where there are none."""
+    data = recipe.data
+    if task.goal is not None and "megabytes" in recipe.evaluate.model_fields_set:
+        raise DanluError("corpus.megabytes", task=task.name)
     for setting in ("stride", "max_answer"):
         if task.modality != "passages" and getattr(data.text, setting) is not None:
             raise DanluError("qa.only_here", setting=setting, task=task.name)
@@ -138,7 +142,7 @@ def _divided(
     given = {name: 0.0 for name, rows in (("validation", validation), ("test", test)) if rows is not None}
     shares = data.split.model_copy(update=given)
     if task.goal is None:
-        shares, limited = _limited(shares, examples)
+        shares, limited = _limited(shares, examples, recipe.evaluate)
         notes = [*notes, *limited]
     if task.goal is None and are_few(examples, shares):
         _refuse_folds(recipe, examples)
@@ -154,6 +158,11 @@ def _divided(
         raise DanluError("flow.nothing_new")
     validation = examples.take(parts.validation) if validation is None else validation
     test = examples.take(parts.test) if test is None else test
+    about_drawn: list[Note] = []
+    if task.goal is None and recipe.evaluate.megabytes:
+        validation, said = _measured_on(validation, "corpus.validation", recipe)
+        test, said_of_test = _measured_on(test, "corpus.test", recipe)
+        about_drawn = [*said, *said_of_test]
     counts = Note("flow.rows", train=len(train), validation=len(validation), test=len(test))
     return Material(
         task=task,
@@ -172,22 +181,38 @@ def _divided(
             *about_test,
             *parts.notes,
             *(o for o in overlaps if o),
+            *about_drawn,
             counts,
         ),
     )
 
 
-def _limited(shares: SplitConfig, examples: Examples) -> tuple[SplitConfig, list[Note]]:
-    """The shares where nobody chose them: of a large corpus less is measured, as more would tell the same."""
-    size = int(byte_sizes(examples.frame[document_column(examples)]).sum())
+def _limited(shares: SplitConfig, examples: Examples, measured: EvaluateConfig) -> tuple[SplitConfig, list[Note]]:
+    """The shares where nobody chose them: of a large corpus less is set apart, as more would tell the same."""
+    asked = measured.megabytes if "megabytes" in measured.model_fields_set else None
+    size, most = _text_bytes(examples), max(MEASURED, round((asked or 0) * 1e6))
     chosen = shares.model_fields_set
     less = {
-        name: MEASURED / size
+        name: most / size
         for name in ("validation", "test")
-        if name not in chosen and getattr(shares, name) * size > MEASURED
+        if name not in chosen and getattr(shares, name) * size > most
     }
-    note = Note("corpus.measured", megabytes=MEASURED // 10**6)
+    note = Note("corpus.measured", megabytes=most // 10**6)
     return shares.model_copy(update=less), [note] if less else []
+
+
+def _measured_on(examples: Examples, side: str, recipe: Recipe) -> tuple[Examples, list[Note]]:
+    """The documents that are measured of one side, and how many those are where it holds more."""
+    most = round((recipe.evaluate.megabytes or 0) * 1e6)
+    less = drawn(examples, most, recipe.seed) if len(examples) else examples
+    if less is examples:
+        return examples, []
+    megabytes, whole = (f"{_text_bytes(each) / 1e6:.3g}" for each in (less, examples))
+    return less, [Note("corpus.drawn", side=Note(side), megabytes=megabytes, whole=whole, count=len(less))]
+
+
+def _text_bytes(examples: Examples) -> int:
+    return int(byte_sizes(examples.frame[document_column(examples)]).sum())
 
 
 def _refuse_folds(recipe: Recipe, examples: Examples) -> None:

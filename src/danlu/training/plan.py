@@ -228,11 +228,11 @@ def _refuse_idle(asked: TrainConfig, chosen: Mapping[str, Any], metrics: tuple[s
 
 
 def _evaluate_every(steps: int, per_epoch: int, validation_rows: int, rows: int) -> int:
-    """Steps between validations: an epoch, more often in a long epoch, less often where epochs are tiny."""
+    """Steps between validations: an epoch, more often where that is long, less often where epochs are tiny."""
     cost_in_steps = max(1.0, per_epoch * validation_rows / max(rows, 1) / 3)  # a forward pass is a third of a step
     rarely = math.ceil(cost_in_steps / 0.1)  # validation takes at most a tenth of the time …
     if per_epoch >= 1000:
-        return max(per_epoch // 4, min(rarely, per_epoch))
+        return max(1, min(per_epoch // 4, steps // 20), min(rarely, per_epoch))
     whole = max(1, round(min(rarely, steps / 20) / per_epoch))  # … unless that leaves fewer than 20 validations
     return min(steps, whole * per_epoch)
 

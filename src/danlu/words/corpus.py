@@ -38,6 +38,17 @@ WORDS: dict[str, tuple[str, str]] = {
         "(data.split.validation and data.split.test choose shares)",
         "划分：验证和测试各取 {megabytes} MB 文本，足够衡量（可用 data.split.validation 和 data.split.test 指定比例）",
     ),
+    "corpus.drawn": (
+        "{side}: {megabytes} MB of {whole} MB are measured, drawn by the seed: {count:,} documents, long ones in "
+        "stretches (evaluate.megabytes)",
+        "{side}：衡量时使用 {whole} MB 中按种子抽取的 {megabytes} MB，共 {count:,} 篇，长文档取其中几段（evaluate.megabytes）",
+    ),
+    "corpus.validation": ("validation", "验证"),
+    "corpus.test": ("test", "测试"),
+    "corpus.megabytes": (
+        "recipe: evaluate.megabytes is for text-generation and fill-mask, and the task is {task}. Leave it out.",
+        "配方：evaluate.megabytes 只用于 text-generation 和 fill-mask，而任务是 {task}。请去掉该项。",
+    ),
     "corpus.no_folds": (
         "recipe: evaluate.cv needs at least 10 documents, and there are {count}. Leave it out, or set data.documents "
         "to paragraph or line.",

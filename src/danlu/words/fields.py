@@ -70,6 +70,7 @@ CHINESE: dict[str, str] = {
     "evaluate.baseline": "用同样的数据训练一个经典模型作对照",
     "evaluate.bootstrap": "95% 区间的自助抽样次数；0 为不算",
     "evaluate.cv": "另做几折交叉验证",
+    "evaluate.megabytes": "用于 text-generation 和 fill-mask：验证和测试最多各用多少 MB 文本来衡量；null 为全部",
     "evaluate.keep_rows": "在运行目录里保存几行测试输入，用来验证导出的文件；0 为不保存",
     "seed": "随机种子：同样的种子得到同样的结果",
 }
