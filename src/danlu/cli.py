@@ -319,7 +319,8 @@ def embed(
     """\
 danlu serve runs/reviews
 danlu serve runs/reviews runs/stories --port 9000 max_rows=100
-danlu serve runs/reviews --host 0.0.0.0 --api-key-file keys.txt --tls-cert a.pem --tls-key b.pem""",
+danlu serve runs/reviews --host 0.0.0.0 --api-key-file keys.txt --tls-cert a.pem --tls-key b.pem
+danlu serve --report http://localhost:9000 reviews""",
 )
 def serve(
     runs: Annotated[
@@ -334,9 +335,27 @@ def serve(
     max_batch: Annotated[int | None, typer.Option(metavar="N", help=say("cli.serve.max_batch"))] = None,
     max_queue: Annotated[int | None, typer.Option(metavar="N", help=say("cli.serve.max_queue"))] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help=say("cli.serve.timeout"))] = None,
+    report: Annotated[bool, typer.Option("--report", help=say("cli.serve.report"))] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=say("cli.serve.json"))] = False,
     language: Language = None,
 ) -> None:
     """Serve runs over HTTP."""
+    limits = {
+        "--no-api-key": no_api_key,
+        "--tls-key": tls_key,
+        "--max-batch": max_batch,
+        "--max-queue": max_queue,
+        "--timeout": timeout,
+    }
+    if report or as_json:
+        others = [name for name, value in limits.items() if value]
+        if others or not report:
+            raise DanluError("drift.only_report", others=", ".join(others or limits))
+        scheme = "https" if tls_cert else "http"
+        address = f"{scheme}://{host or '127.0.0.1'}:{port or 8000}"
+        _print_drift(runs or [], address, api_key_file, tls_cert, as_json)
+        return
+
     from danlu.serving import require_packages
 
     require_packages()
@@ -476,6 +495,24 @@ def doctor(
     _print(definitions((str(fact.name), str(fact.value)) for fact in facts(measure)))
     found = [str(note) for note in advice()]
     _print(["", *(found or [say("doctor.well")])])
+
+
+def _print_drift(
+    arguments: list[str], address: str, api_key_file: str | None, tls_cert: str | None, as_json: bool
+) -> None:
+    """What a running server says of drift; arguments: its address, and names of models or their run folders."""
+    from danlu.serving.config import api_keys
+    from danlu.serving.reporting import asked, report_lines
+
+    addresses = [given for given in arguments if given.startswith(("http://", "https://"))]
+    names = [Path(given).resolve().name for given in arguments if given not in addresses]
+    key = next(iter(api_keys(api_key_file)), None)
+    found = [
+        model
+        for each in addresses or [address]
+        for model in asked(each.rstrip("/"), names, key, Path(tls_cert) if tls_cert else None)
+    ]
+    _print(json.dumps(found, ensure_ascii=False, indent=1) if as_json else report_lines(found))
 
 
 def _recipe(arguments: list[str], asked: dict[str, Any]) -> "Recipe":

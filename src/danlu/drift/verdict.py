@@ -12,6 +12,7 @@ from danlu.drift.stability import chance, normal, psi, share_rises
 from danlu.words import Language, Note
 
 LEAST_ROWS = 200  # of a window, below which nothing is said to have moved
+LEAST_REFERENCE = 50  # rows of the reference
 SLIGHT, MOVED = 0.1, 0.25  # of PSI, as credit scoring has it
 SHARE = 0.02  # by which values that are missing, or were never seen, must have risen
 MEAN = 0.05  # by which confidence must have fallen, or unknown tokens risen
@@ -82,7 +83,7 @@ def _finding(signal: Signal, today: Counts, mean: float, alarm: float, names: Se
         mean=(signal.mean, mean) if measured and reference.sum() else (None, mean) if measured else (None, None),
         why=(),
     )
-    if found.rows < LEAST_ROWS:
+    if found.rows < LEAST_ROWS or 0 < reference.sum() < LEAST_REFERENCE:
         return found
     why = tuple(_reasons(found, reference, today, alarm, names))
     slight = found.psi >= SLIGHT and found.psi > found.noise
@@ -93,7 +94,7 @@ def _finding(signal: Signal, today: Counts, mean: float, alarm: float, names: Se
 def _reasons(found: Finding, reference: Counts, today: Counts, alarm: float, names: Sequence[str]) -> Iterator[Note]:
     signal = found.signal
     if found.psi >= MOVED and found.psi > found.noise:
-        yield Note("drift.psi", psi=f"{found.psi:.2f}", noise=f"{found.noise:.2f}")
+        yield Note("drift.psi")
         yield from _largest(signal, reference, today, names)
     for key, bins, (before, now) in (
         (_unseen(signal), signal.unseen, found.unseen),

@@ -17,7 +17,7 @@ from danlu.data.codec import Codec
 from danlu.drift.measures import Seen, measured, of_prompts
 from danlu.drift.reference import Reference, names_of
 from danlu.drift.signals import Signal
-from danlu.drift.verdict import LEAST_ROWS, Finding, findings, overall
+from danlu.drift.verdict import LEAST_REFERENCE, LEAST_ROWS, Finding, findings, overall
 from danlu.drift.window import ROWS, Window
 from danlu.run import Run, as_written
 from danlu.words import Language, Note
@@ -119,11 +119,13 @@ def told(name: str, drift: Drift | None, lang: Language) -> dict[str, Any]:
         note = Note("drift.unwatched", name=name)
         return {"model": name, "status": "unwatched", "columns": [], "notes": [note.text(lang)]}
     found, rows, since = drift.found()
-    few = [Note("drift.few", rows=rows, least=LEAST_ROWS)] if rows < LEAST_ROWS else []
+    of = drift.reference.rows
+    few = [Note("drift.few_reference", rows=of, least=LEAST_REFERENCE)] if of < LEAST_REFERENCE else []
+    few += [Note("drift.few", rows=rows, least=LEAST_ROWS)] if rows < LEAST_ROWS else []
     return {
         "model": name,
         "status": overall(found),
-        "reference": {"rows": drift.reference.rows, "of": drift.reference.of},
+        "reference": {"rows": of, "of": drift.reference.of},
         "window": {
             "rows": rows,
             "most": ROWS,
