@@ -26,6 +26,7 @@ EXPORTERS: dict[str, str] = {  # format → module, whose `write` makes it
     "gguf": "gguf_file",
     "hf": "hf",
     "onnx": "onnx_file",
+    "ray": "ray_app",
     "torch": "torch_file",
     "quantized": "quantized",
 }

@@ -4,7 +4,7 @@ import json
 import shutil
 
 from danlu import __version__
-from danlu.exporting.job import Job, Proof
+from danlu.exporting.job import Job, Proof, plain_name
 from danlu.exporting.parity import largest_difference
 from danlu.predictor import Predictor
 from danlu.run import Run
@@ -52,8 +52,7 @@ _HEALTH = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port
 
 def write(job: Job) -> Proof:
     """Dockerfile, compose.yaml, requirements.txt and the run, once the copy answers as the run does."""
-    name = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in job.name.lower()).strip("-")
-    name = name or "run"
+    name = plain_name(job.name)
     shutil.copytree(job.run.folder, job.folder / "run", ignore=shutil.ignore_patterns(*LEFT_BEHIND))
     command = ["danlu", "serve", f"runs/{name}", "--host", "0.0.0.0", "--port", str(PORT)]
     health = ["python", "-c", _HEALTH.format(port=PORT)]

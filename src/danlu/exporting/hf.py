@@ -1,5 +1,6 @@
 """hf: the run's model in the layout of transformers, which transformers, PEFT and vLLM read."""
 
+import shlex
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,9 @@ from danlu.exporting.parity import BOUND, batches
 from danlu.predictor import Predictor, SavedModel
 from danlu.words import Note
 
+# What writes texts there; docs.vllm.ai, "Supported models"
+IN_VLLM = ("GPT2LMHeadModel", "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
+
 
 def write(job: Job) -> Proof:
     """The run's `model` folder as it is, once transformers has given the same scores and tokens from it."""
@@ -29,21 +33,28 @@ def write(job: Job) -> Proof:
     largest = max((_difference(job.predictor, model, inputs) for inputs in rows), default=0.0)
     if job.predictor.codec.tokenizer_json:
         _refuse_other_tokens(job)
-    serves = (
-        [Note("export.vllm", folder=str(job.place), name=job.name)]
-        if isinstance(job.predictor.codec.reading, Documents)
-        else []
-    )
+    writes = isinstance(job.predictor.codec.reading, Documents) and _architecture(job) in IN_VLLM
+    serves = [Note("export.vllm", command=shlex.join(vllm_command(job)))] if writes else []
     return Proof(largest, BOUND, Note("export.of_scores", rows=len(rows)), serves).judged()
+
+
+def vllm_command(job: Job) -> list[str]:
+    """What serves the folder with vLLM, under the run's name."""
+    return ["vllm", "serve", str(job.place), "--served-model-name", job.name]
+
+
+def _architecture(job: Job) -> str:
+    """The class of transformers that the folder's config.json names."""
+    (name,) = job.run.read("model/config")["architectures"]
+    return name
 
 
 def _theirs(job: Job) -> Any:
     """transformers' model of the folder."""
     import transformers
 
-    (architecture,) = job.run.read("model/config")["architectures"]
     transformers.logging.set_verbosity_error()
-    model = getattr(transformers, architecture).from_pretrained(job.folder, local_files_only=True)
+    model = getattr(transformers, _architecture(job)).from_pretrained(job.folder, local_files_only=True)
     return model.eval()
 
 

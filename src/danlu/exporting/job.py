@@ -60,6 +60,12 @@ def require(*packages: str) -> None:
         raise DanluError("export.not_installed", packages=", ".join(missing))
 
 
+def plain_name(name: str) -> str:
+    """The name of a run as an address may hold it: letters of ASCII in lower case, digits and hyphens."""
+    kept = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
+    return kept.strip("-") or "run"
+
+
 def size_of(folder: Path) -> int:
     """Bytes of all files below."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

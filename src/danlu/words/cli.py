@@ -73,15 +73,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "cli.export": (
         "Write a run's model in a format that other programs read.\n"
         "Formats: hf (transformers, vLLM), onnx (ONNX Runtime), torch (torch alone), quantized (int8 weights, which "
-        "danlu reads), gguf (llama.cpp), docker (an image that serves the run). What raw rows need goes along. What was written is tried on rows of the run; "
+        "danlu reads), gguf (llama.cpp), docker (an image that serves the run), ray (an application of Ray Serve). What "
+        "raw rows need goes along. What was written is tried on rows of the run; "
         "where it answers otherwise, nothing is left.",
         "把模型写成其他程序能读的格式。\n"
         "格式：hf（transformers、vLLM）、onnx（ONNX Runtime）、torch（只需 torch）、quantized（int8 权重，由 danlu 读取）、"
-        "gguf（llama.cpp）、docker（提供服务的镜像）。对原始数据的预处理一并导出。导出结果会用运行中的行验证；若答案不一致，则不留下任何文件。",
+        "gguf（llama.cpp）、docker（提供服务的镜像）、ray（Ray Serve 的应用）。对原始数据的预处理一并导出。导出结果会用运行中的行验证；若答案不一致，则不留下任何文件。",
     ),
     "cli.export.to": (
-        "The format: hf, onnx, torch, quantized, gguf, docker.",
-        "格式：hf、onnx、torch、quantized、gguf、docker。",
+        "The format: hf, onnx, torch, quantized, gguf, docker, ray.",
+        "格式：hf、onnx、torch、quantized、gguf、docker、ray。",
     ),
     "cli.export.out": (
         "The folder to write, a new one. Default: exports/RUN-FORMAT.",

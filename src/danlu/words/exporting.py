@@ -65,8 +65,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "export：transformers 对文本“{text}”的切分与运行不同。没有留下任何文件。请附上运行的 tokenizer.json 报告此问题。",
     ),
     "export.vllm": (
-        "serve it with vLLM: vllm serve {folder} --served-model-name {name}",
-        "用 vLLM 部署：vllm serve {folder} --served-model-name {name}",
+        "serve it with vLLM: {command}",
+        "用 vLLM 部署：{command}",
     ),
     "export.speeds": (
         "speed on {rows} row(s) here: {before} rows per second before, {after} now",
@@ -75,6 +75,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "export.docker": (
         "start it: DANLU_API_KEY=KEY docker compose --project-directory {folder} up --build (served as {name} on port 8000)",
         "启动：DANLU_API_KEY=密钥 docker compose --project-directory {folder} up --build（以 {name} 之名在 8000 端口提供服务）",
+    ),
+    "export.ray": (
+        "start it in {folder}: pip install -r requirements.txt && serve run serve_config.yaml (served as {name} on port 8000)",
+        "在 {folder} 里启动：pip install -r requirements.txt && serve run serve_config.yaml（以 {name} 之名在 8000 端口提供服务）",
     ),
     "export.no_gguf": (
         "export: gguf holds language models of {families}, and this model is {family} or writes no texts. Take --to onnx.",
