@@ -59,7 +59,7 @@ _SMALL_ALPHABET = 256  # characters; of a larger one those seen once teach what 
 _CONTEXT = 256
 _LONGEST = 1024  # the same of a checkpoint that can take more
 _ROWS = 64  # of training text, at least, for a long context
-LARGE = 32 << 20  # bytes of text: of less, tokens are held in memory
+LARGE = 4 << 20  # bytes of text: of less, tokens are held in memory, and made in a second or two
 LEARNED = 32 << 20  # bytes of text, at most, that a tokenizer is trained on
 
 
