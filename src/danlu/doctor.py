@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from danlu import native
 from danlu.training.machine import memory_bytes, processor
 from danlu.training.measure import known_speeds
 from danlu.training.plan import cores
@@ -45,6 +46,7 @@ def facts(measure: bool = False) -> Iterator[Fact]:
     yield Fact(Note("doctor.disk"), Note("doctor.disk_free", free=_gigabytes(_disk_free()), folder=str(Path.cwd())))
     yield Fact(Note("doctor.accelerators"), ", ".join(_accelerators()) or Note("doctor.none"))
     yield Fact(Note("doctor.speed"), _speed(measure))
+    yield Fact(Note("doctor.native"), _native())
     yield Fact(Note("doctor.language"), f"{language()} · {sys.stdout.encoding}")
 
 
@@ -110,6 +112,13 @@ def _speed(again: bool) -> Note:
         when=datetime.fromtimestamp(speeds.measured_at).isoformat(" ", "minutes"),
         how=Note("doctor.measured_busy" if speeds.busy else "doctor.measured_quiet"),
     )
+
+
+def _native() -> Note:
+    found = native.compiler()
+    if found is None:
+        return Note("doctor.no_compiler")
+    return Note("doctor.native_works" if native.library("decoder") else "doctor.native_fails", compiler=found)
 
 
 def _nvidia_card() -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from danlu.generation.reading import Decoder, prompted
 from danlu.models.causal import CausalLM
+from danlu.models.decoding import next_scores_of
 from danlu.models.transformer import Cache
 
 SPARE = 128  # positions behind the last one that a new cache has room for
@@ -34,6 +35,7 @@ class Rows:
 
     def __init__(self, model: CausalLM) -> None:
         self.model = model
+        self._next_scores = next_scores_of(model)
         self.cache: Cache | None = None
         self.start = torch.zeros(0, dtype=torch.long, device=next(model.parameters()).device)
 
@@ -55,7 +57,7 @@ class Rows:
             unused = int(self.start.min())
             self.cache = _laid([self.cache], self.cache.length - unused)
             self.start = self.start - unused
-        return self.model.next_scores(tokens, self.start if self.start.any() else None, self.cache)
+        return self._next_scores(tokens, self.start if self.start.any() else None, self.cache)
 
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order."""

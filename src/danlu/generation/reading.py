@@ -8,6 +8,7 @@ from torch import Tensor
 
 from danlu.data.text import Forced
 from danlu.models.causal import CausalLM
+from danlu.models.decoding import next_scores_of
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.long_tail import LanguageModel
 from danlu.models.transformer import Cache
@@ -34,13 +35,13 @@ class Prompted:
         """lengths: of the prompts; capacity: positions of the longest one and of all that is read behind it."""
         weight = model.trunk.embedding.tokens.weight
         start = max(lengths) - torch.tensor(lengths, device=weight.device)
-        self.model = model
+        self._next_scores = next_scores_of(model)
         self.start = start if start.any() else None
         self.cache = Cache.empty(model.config, len(lengths), capacity, weight)
 
     def next_scores(self, tokens: Tensor) -> Tensor:
         """tokens (B, T) → (B, vocabulary)."""
-        return self.model.next_scores(tokens, self.start, self.cache)
+        return self._next_scores(tokens, self.start, self.cache)
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows, in this order."""
@@ -93,7 +94,7 @@ class Answering:
         length = torch.tensor([len(source) for source in sources], device=weight.device)
         longest = max(int(length.max()), 1)
         padded = [[*source, *[0] * (longest - len(source))] for source in sources]
-        self.model, self.most, self.forced = model, most, forced
+        self._next_scores, self.most, self.forced = next_scores_of(model), most, forced
         self.never = torch.tensor(forced.never, dtype=torch.long, device=weight.device)
         self.encoded = model.encode(torch.tensor(padded, device=weight.device), length)
         self.source = torch.arange(len(sources), device=weight.device)  # of each row
@@ -101,7 +102,7 @@ class Answering:
 
     def next_scores(self, tokens: Tensor) -> Tensor:
         """tokens (B, T) → (B, vocabulary); -inf for those that are ruled out."""
-        scores = self.model.next_scores(tokens, self.encoded, self.cache)
+        scores = self._next_scores(tokens, self.encoded, self.cache)
         forced = self.forced.last if self.cache.length == self.most else None
         if forced is None and self.cache.length == 1:
             forced = self.forced.first

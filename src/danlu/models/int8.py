@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 LEAST = 32  # inputs of a matrix that is worth it
 FEW = 16  # vectors up to which reading the weights is what takes the time
+EVEN = 32  # of which torch's product of few vectors wants a multiple as inputs: it reads beyond the end of others
 AT_ONCE = 1024  # vectors of which products stay in cache
 
 
@@ -29,7 +30,8 @@ class Int8Linear(nn.Module):
             y = F.linear(x, self.weight.to(x.dtype)) * self.scale
         else:
             rows = x.reshape(-1, x.shape[-1])
-            y = self._few(rows) if len(rows) <= FEW else torch.cat([self._many(part) for part in rows.split(AT_ONCE)])
+            few = len(rows) <= FEW and rows.shape[1] % EVEN == 0
+            y = self._few(rows) if few else torch.cat([self._many(part) for part in rows.split(AT_ONCE)])
             y = y.to(x.dtype).view(*x.shape[:-1], len(self.weight))
         return y if self.bias is None else y + self.bias
 

@@ -367,6 +367,19 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "doctor.bf16_faster": ("bfloat16 pays", "用 bfloat16 划算"),
     "doctor.bf16_slower": ("bfloat16 does not pay", "用 bfloat16 不划算"),
+    "doctor.native": ("C loops", "C 循环"),
+    "doctor.native_works": (
+        "compiled by {compiler}: texts are written at the speed of memory",
+        "已由 {compiler} 编译：生成文本的速度取决于内存带宽",
+    ),
+    "doctor.native_fails": (
+        "{compiler} does not compile them, or DANLU_NATIVE=0 is set: PyTorch's operations are used",
+        "{compiler} 未能编译，或设置了 DANLU_NATIVE=0：改用 PyTorch 的运算",
+    ),
+    "doctor.no_compiler": (
+        "no C compiler (cc, gcc, clang): PyTorch's operations are used, which write texts at half to a third of the speed",
+        "没有 C 编译器（cc、gcc、clang）：改用 PyTorch 的运算，生成文本的速度只有一半到三分之一",
+    ),
     "doctor.language": ("language", "语言"),
     "doctor.well": ("All is well.", "一切正常。"),
     "doctor.missing": (
