@@ -380,7 +380,10 @@ def serve(
     if not folders:
         raise DanluError("serve.no_runs")
 
-    from danlu.serving import server
+    from danlu.memory import uncollected
+
+    with uncollected():
+        from danlu.serving import server
 
     server.serve(folders, config)
 
