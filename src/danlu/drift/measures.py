@@ -35,10 +35,9 @@ Measured = dict[Key, Values]
 
 @dataclass(frozen=True)
 class Seen:
-    """Rows that were answered: their input columns, their tensors where columns are inputs, and the answers.
+    """Rows that were answered: their input columns, their tensors where columns are inputs, and what was answered.
 
-    `answers`: of each target its probabilities (N, K) or numbers (N,); else the columns of a task that reads in its
-    own way.
+    `answers`: of each target its probabilities (N, K) or numbers (N,), or the columns in which a Predictor tells them.
     """
 
     frame: pl.DataFrame
@@ -52,15 +51,21 @@ class Seen:
 def measured(codec: Codec, seen: Sequence[Seen]) -> Measured:
     """What is watched of all these rows; at least one of them."""
     found: dict[Key, list[Values]] = {}
+    for key, values in _all(codec, seen):
+        found.setdefault(key, []).append(values)
+    return {key: Values(np.concatenate([v.values for v in parts]), parts[0].size) for key, parts in found.items()}
+
+
+def _all(codec: Codec, seen: Sequence[Seen]) -> Iterator[tuple[Key, Values]]:
+    """Each measure of some of the rows."""
     for each in seen:
-        for key, values in (*_of_store(codec, each), *_of_answers(codec, each)):
-            found.setdefault(key, []).append(values)
-    joined = {key: Values(np.concatenate([v.values for v in parts]), parts[0].size) for key, parts in found.items()}
+        yield from _of_store(codec, each)
+        if not isinstance(each.answers, pl.DataFrame):
+            yield from _of_targets(codec, each.answers)
     for frame in _joined([each.frame for each in seen]):
-        for key, values in _of_frame(codec, frame):
-            before = [joined[key].values] if key in joined else []
-            joined[key] = Values(np.concatenate([*before, values.values]), values.size)
-    return joined
+        yield from _of_frame(codec, frame)
+    for answers in _joined([each.answers for each in seen if isinstance(each.answers, pl.DataFrame)]):
+        yield from _of_own(answers) if codec.reading else _of_targets(codec, _predictions(codec, answers))
 
 
 def of_prompts(codec: Codec, prompts: Sequence[Sequence[int]]) -> Measured:
@@ -87,9 +92,9 @@ def unknown_token(tokenizer_json: str) -> int | None:
 
 def _joined(frames: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """The frames of one schema as one."""
-    by_schema: dict[str, list[pl.DataFrame]] = {}
+    by_schema: dict[tuple[Any, ...], list[pl.DataFrame]] = {}
     for frame in frames:
-        by_schema.setdefault(str(frame.schema), []).append(frame)
+        by_schema.setdefault((*frame.columns, *frame.dtypes), []).append(frame)
     yield from (pl.concat(alike, rechunk=True) for alike in by_schema.values())
 
 
@@ -162,11 +167,19 @@ def _summed(feed: Ragged, values: Tensor) -> Floats:
     return torch.zeros(len(feed), dtype=torch.float64).index_add(0, row, values.double()).numpy()
 
 
-def _of_answers(codec: Codec, seen: Seen) -> Iterator[tuple[Key, Values]]:
-    if isinstance(seen.answers, pl.DataFrame):
-        yield from _of_own(seen.answers)
-        return
-    for name, prediction in seen.answers.items():
+def _predictions(codec: Codec, answers: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Of each target its probabilities (N, K) or numbers (N,)."""
+    found, first = {}, 0
+    for name, target in codec.targets.items():
+        end = first + 1 + (0 if target.kind == "number" else target.size)
+        own = answers[:, first:end]
+        found[name] = own.to_series().to_numpy() if target.kind == "number" else own[:, 1:].to_numpy()
+        first = end
+    return found
+
+
+def _of_targets(codec: Codec, predictions: Mapping[str, np.ndarray]) -> Iterator[tuple[Key, Values]]:
+    for name, prediction in predictions.items():
         yield from _of_target(codec.targets[name], prediction)
 
 

@@ -78,22 +78,10 @@ class Answering:
         answered = self.predictor.answers(examples, store=store)
         own = answered[:, : answered.width - (examples.frame.width - 1)]
         if self.drift:
-            frame = examples.frame.select(list(self.columns))
-            self.drift.saw(Seen(frame, store, own if store is None else _predictions(self.predictor, own)))
+            self.drift.saw(Seen(examples.frame, store, own))
         if store is None:
             return [_plain(row) for row in own.to_dicts()]
         return _by_target(self.predictor, own)
-
-
-def _predictions(predictor: Predictor, answered: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Of each target its probabilities (N, K) or numbers (N,)."""
-    found, first = {}, 0
-    for name, target in predictor.codec.targets.items():
-        end = first + 1 + (0 if target.kind == "number" else target.size)
-        own = answered[:, first:end]
-        found[name] = own.to_series().to_numpy() if target.kind == "number" else own[:, 1:].to_numpy()
-        first = end
-    return found
 
 
 def _by_target(predictor: Predictor, answered: pl.DataFrame) -> list[Answer]:

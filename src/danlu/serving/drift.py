@@ -4,7 +4,6 @@ No row outlasts the moment until it is counted, and nothing of it is written any
 """
 
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,8 +21,8 @@ from danlu.drift.window import ROWS, Window
 from danlu.run import Run, as_written
 from danlu.words import Language, Note
 
-PAUSE_S = 0.2  # in which what was answered gathers, so that it is counted at once
-HELD = 2048  # rows that wait to be counted; more are skipped
+PAUSE_S = 0.5  # in which what was answered gathers, so that it is counted at once
+HELD, IMAGES_HELD = 4096, 256  # rows that wait to be counted; more are skipped
 SERIES = 100  # signals of a model that /metrics tells
 LABEL = 100  # characters of a column's name there
 
@@ -49,7 +48,9 @@ class Drift:
         self.window, self.skipped = Window(reference.signals), 0
         self._names = names_of(codec)
         self._waiting, self._held = _Waiting(), 0
-        self._taking, self._counting, self._woken = threading.Lock(), threading.Lock(), threading.Event()
+        self._most = IMAGES_HELD if codec.images else HELD
+        self._taking, self._counting = threading.Lock(), threading.Lock()
+        self._woken, self._filled = threading.Event(), threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
         self._thread.start()
@@ -97,19 +98,23 @@ class Drift:
     def close(self) -> None:
         """End the thread."""
         self._closed = True
+        self._filled.set()
         self._woken.set()
 
     def _has_room(self, rows: int) -> bool:
-        has_room = self._held + rows <= HELD
+        has_room = self._held + rows <= self._most
         self._held += rows if has_room else 0
         self.skipped += 0 if has_room else rows
+        if self._held > self._most / 2:
+            self._filled.set()
         return has_room
 
     def _run(self) -> None:
         while not self._closed:
             self._woken.wait()
-            time.sleep(PAUSE_S)
+            self._filled.wait(PAUSE_S)
             self._woken.clear()
+            self._filled.clear()
             self.settle()
 
 
