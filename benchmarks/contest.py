@@ -78,7 +78,7 @@ def main(
             print(f"    round {number + 1}, {name}: {said}", file=sys.stderr, flush=True)
     same, verdict = compared(results, quality, tolerance)
     versions = {name: found for runs in results.values() for name, found in runs[0]["versions"].items()}
-    footer = f"{machine()}; {listed(versions)}. {_of_rounds(asked.rounds)} {verdict}"
+    footer = f"{machine()}; {listed(versions)}. {of_rounds(asked.rounds)} {verdict}"
     report([*table(results, unit, quality, limit), "", footer], write=asked.write)
     if not same:
         sys.exit(1)
@@ -91,7 +91,7 @@ def table(results: Results, unit: str, quality: str, limit: str = "") -> list[st
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name, runs in results.items():
         ratios = [ours["speed"] / theirs["speed"] for ours, theirs in zip(results[first], runs, strict=True)]
-        ratio = _with_spread(ratios) if name != first else "1"
+        ratio = with_spread(ratios) if name != first else "1"
         cells = [name, shown(_median(runs, "speed")), ratio, f"{_mean(runs):.4f}"]
         if limit:
             cells.append(f"{_median(runs, 'share'):.0%}" if "share" in runs[0] else "")
@@ -168,14 +168,17 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def shown(number: float) -> str:
+    """A speed with the digits that count."""
     return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
 
 
-def _of_rounds(rounds: int) -> str:
+def of_rounds(rounds: int) -> str:
+    """What the figures of a table are of."""
     return "One round." if rounds == 1 else f"Medians of {rounds} rounds (least–most)."
 
 
-def _with_spread(ratios: Sequence[float]) -> str:
+def with_spread(ratios: Sequence[float]) -> str:
+    """Their median and, of more than one, the least and the greatest."""
     middle = f"{statistics.median(ratios):.2f}"
     return middle if len(ratios) == 1 else f"{middle} ({min(ratios):.2f}–{max(ratios):.2f})"
 

@@ -1,45 +1,102 @@
-"""Serving: requests per second with and without batches, streams of text, a soak, and a storm of made-up requests.
+"""Serving: requests per second beside peers, time to the first answer, streams of text, a soak, a storm.
 
-    python benchmarks/serving.py batching RUN [--clients 64] [--requests 640]
-    python benchmarks/serving.py streams RUN [--streams 8] [--tokens 200]
-    python benchmarks/serving.py soak RUN [--requests 20000]
-    python benchmarks/serving.py storm RUN [--cases 100]
+    python benchmarks/serving.py                   all of it, on runs that it trains first
+    python benchmarks/serving.py batching [RUN] [--rounds 3] [--clients 64] [--requests 640]
+    python benchmarks/serving.py start [RUN ...] [--rounds 3]
+    python benchmarks/serving.py streams [RUN] [--streams 8] [--tokens 200]
+    python benchmarks/serving.py soak [RUN] [--soaked 20000]
+    python benchmarks/serving.py storm [RUN] [--cases 100]
 
-`batching`: a run that reads one text, behind `danlu serve` and behind a bare Starlette application that calls the same
-Predictor for each request. `streams`: a language model's tokens per second, one stream and several at once. `soak`: the
-server's memory after the first tenth of the requests and after all. `storm`: requests that schemathesis makes up,
-`cases` that fit and as many that do not for each operation; it ends with an error where one of them is answered with
-5xx or otherwise than the interface says.
+`batching`: a run that reads one text, behind `danlu serve`, behind LitServe, which batches too, and behind a bare
+Starlette application that answers each request by itself; all call the same Predictor, and their answers are compared.
+`start`: seconds from the command to the first answer. `streams`: a language model's tokens per second, one stream and
+several at once. `soak`: the server's memory after the first tenth of the requests and after all. `storm`: requests
+that schemathesis makes up, `cases` that fit and as many that do not for each operation; it ends with an error where one
+of them is answered with 5xx or otherwise than the interface says.
 """
 
 import argparse
 import asyncio
+import importlib.metadata
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import contest
 import httpx2
 
-TEXTS = ("a warm and funny film", "far too long, and dull from beginning to end", "fine")
+KINDS = {  # what is measured, and of which runs
+    "batching": ("minilm",),
+    "start": ("table", "minilm"),
+    "streams": ("writer",),
+    "soak": ("minilm",),
+    "storm": ("table",),
+}
+LITSERVE = Path(__file__).with_name("behind_litserve.py")
+POLL_S = 0.02
+COMPARED = 32  # texts whose answers are compared
+APART = 0.02  # what equal probabilities may differ by: 8 bits and batches of other widths round otherwise
+TEXT = Path(__file__).parents[2] / "shared" / "data" / "lm-en" / "tinyshakespeare.txt"
+
+
+def texts():
+    """Of reviews, 27 tokens on average."""
+    from encode import sentences
+
+    return sentences(None)[::20]
+
+
+def trained(kind, folder):
+    """A run of such a kind, which `danlu train` makes in a minute: what is served need not know much."""
+    from finetune import minilm
+
+    import danlu
+
+    quiet = {"out": Path(folder) / kind, "quiet": True, "evaluate__baseline": False}
+    if kind == "table":
+        return danlu.train("sample:breast_cancer", **quiet).folder
+    if kind == "minilm":
+        rows = [{"text": text, "label": "even" if n % 2 else "odd"} for n, text in enumerate(texts())]
+        return danlu.train(rows, target="label", model=str(minilm()), train__steps=10, **quiet).folder
+    sizes = {"family": "llama", "width": 384, "depth": 6, "heads": 6}
+    reading = {"tokenizer": "bpe", "vocab_size": 4096, "max_length": 256}
+    task = "text-generation"
+    return danlu.train(str(TEXT), task=task, model=sizes, data__text=reading, train__steps=5, **quiet).folder
 
 
 @contextmanager
-def process(*arguments, mark):
+def process(*arguments, mark, python=sys.executable):
     """Another Python process that serves; its address and its id, once it says `mark`."""
-    with Path(os.devnull).open("w") as nowhere:
-        running = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=nowhere, text=True)
+    command = [str(python), *map(str, arguments)]
+    quiet = {"stderr": subprocess.DEVNULL, "text": True, "start_new_session": True}
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, **quiet)
     try:
-        said = next(line for line in running.stdout if mark in line)
-        yield re.search(r"http://[^\s/]+", said)[0], running.pid
+        said = next((line for line in running.stdout if mark in line), None)
+        if said is None:
+            sys.exit(f"{' '.join(command)} ended before it served")
+        url = re.search(r"http://[^\s/]+", said)[0]
+        while not ready(url):
+            time.sleep(POLL_S)
+        yield url, running.pid
     finally:
-        running.kill()
+        os.killpg(running.pid, signal.SIGKILL)
         running.wait()
+
+
+def ready(url):
+    """Whether somebody answers there that all is well."""
+    try:
+        return httpx2.get(f"{url}/health").status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 def served(run, *settings):
@@ -68,50 +125,125 @@ def bare(run):
         return JSONResponse({"predictions": json.loads(answered.write_json())})
 
     listening = socket.create_server(("127.0.0.1", 0))
-    print(f"http://127.0.0.1:{listening.getsockname()[1]} ready", flush=True)
-    app = Starlette(routes=[Route(f"/v1/predict/{Path(run).name}", predict, methods=["POST"])])
+    print(f"http://127.0.0.1:{listening.getsockname()[1]} starts", flush=True)
+    health = Route("/health", lambda _: JSONResponse({}))
+    app = Starlette(routes=[Route(f"/v1/predict/{Path(run).name}", predict, methods=["POST"]), health])
     uvicorn.Server(uvicorn.Config(app, log_level="error")).run([listening])
 
 
 async def storm_of_clients(url, path, clients, requests):
-    """Seconds of each request, of so many clients at once; and of all together."""
-    left = iter(range(requests))
-    taken = []
+    """Seconds of each request that was answered, of so many clients at once; seconds of all together; errors."""
+    left, taken, errors = iter(range(requests)), [], 0
+    asked = texts()
 
     async def client(session):
+        nonlocal errors
         for number in left:
             began = time.perf_counter()
-            answer = await session.post(path, json={"inputs": [TEXTS[number % len(TEXTS)]]})
-            answer.raise_for_status()
-            taken.append(time.perf_counter() - began)
+            try:
+                answer = await session.post(path, json={"inputs": [asked[number % len(asked)]]})
+                answer.raise_for_status()
+            except httpx2.HTTPError:
+                errors += 1
+            else:
+                taken.append(time.perf_counter() - began)
 
-    limits = httpx2.Limits(max_connections=clients)
-    async with httpx2.AsyncClient(base_url=url, timeout=300, limits=limits) as session:
-        await asyncio.gather(*(session.post(path, json={"inputs": [text]}) for text in TEXTS))
+    async with httpx2.AsyncClient(base_url=url, timeout=300, limits=httpx2.Limits(max_connections=clients)) as session:
         began = time.perf_counter()
         await asyncio.gather(*(client(session) for _ in range(clients)))
-        return taken, time.perf_counter() - began
+        return taken, time.perf_counter() - began, errors
 
 
-def batching(asked):
-    path = f"/v1/predict/{Path(asked.run).name}"
+def batching(asked, run):
+    path = f"/v1/predict/{Path(run).name}"
     contestants = {
-        "danlu serve": served(asked.run),
-        "the same without batches": process(__file__, "bare", asked.run, mark="ready"),
+        "danlu serve": lambda: served(run),
+        "LitServe": lambda: process(LITSERVE, run, python=contest.PEERS, mark="starts"),
+        "the same without batches": lambda: process(__file__, "bare", run, mark="starts"),
     }
-    speeds = {}
-    for name, contestant in contestants.items():
-        with contestant as (url, pid):
-            asyncio.run(storm_of_clients(url, path, 1, 3))
-            began = cpu_s(pid)
-            taken, seconds = asyncio.run(storm_of_clients(url, path, asked.clients, asked.requests))
-            busy = (cpu_s(pid) - began) / asked.requests
-        speeds[name] = asked.requests / seconds
-        quick, slow = statistics.median(taken), statistics.quantiles(taken, n=100)[98]
-        print(f"{name}: {speeds[name]:.1f} requests/s, {1000 * busy:.1f} ms of processor each,", end=" ")
-        print(f"p50 {1000 * quick:.0f} ms, p99 {1000 * slow:.0f} ms ({slow / quick:.1f})")
-    ours, bare_speed = speeds.values()
-    print(f"ratio {ours / bare_speed:.2f} with {asked.clients} clients")
+    if not contest.PEERS.exists():
+        print("    LitServe is left out: `make peers` installs it", file=sys.stderr)
+        del contestants["LitServe"]
+    told, found = {}, {name: [] for name in contestants}
+    for number in range(asked.rounds):
+        for name, contestant in contestants.items():
+            with contestant() as (url, pid):
+                told[name] = answers(url, path)
+                found[name].append(measured(url, path, pid, asked))
+            print(f"    round {number + 1}, {name}: {found[name][-1]['speed']:.4g} requests/s", file=sys.stderr)
+    apart = max(largest_difference(told["danlu serve"], others) for others in told.values())
+    verdict = f"{'Same' if apart <= APART else 'NOT the same'} answers: probabilities apart by {apart:.4f} at most."
+    tell(asked, "batching", [*latencies(found), "", footer(asked, verdict)])
+    return apart <= APART
+
+
+def measured(url, path, pid, asked):
+    """Requests per second, seconds in the middle and of the slowest hundredth, processor seconds of each; errors."""
+    asyncio.run(storm_of_clients(url, path, asked.clients, asked.clients))
+    began = cpu_s(pid)
+    taken, seconds, errors = asyncio.run(storm_of_clients(url, path, asked.clients, asked.requests))
+    return {
+        "speed": len(taken) / seconds,
+        "p50": statistics.median(taken),
+        "p99": statistics.quantiles(taken, n=100)[98],
+        "busy": (cpu_s(pid) - began) / asked.requests,
+        "errors": errors,
+    }
+
+
+def latencies(found):
+    """Rows of a Markdown table: medians of the rounds."""
+    first = next(iter(found))
+    heads = ("requests/s", f"{first} is … times as fast", "p50", "p99", "p99 ÷ p50", "processor time each", "errors")
+    lines = table_head(*heads)
+    for name, runs in found.items():
+        ratios = [ours["speed"] / theirs["speed"] for ours, theirs in zip(found[first], runs, strict=True)]
+        ratio = "1" if name == first else contest.with_spread(ratios)
+        speed, p50, p99, busy = (statistics.median(run[key] for run in runs) for key in ("speed", "p50", "p99", "busy"))
+        tail = statistics.median(run["p99"] / run["p50"] for run in runs)
+        times = f"{1000 * p50:.0f} ms | {1000 * p99:.0f} ms | {tail:.1f} | {1000 * busy:.1f} ms"
+        lines.append(f"| {name} | {speed:.1f} | {ratio} | {times} | {sum(run['errors'] for run in runs)} |")
+    return lines
+
+
+def answers(url, path):
+    """The probabilities of a few texts, each asked by itself, by the names of their classes."""
+    with httpx2.Client(base_url=url, timeout=300) as session:
+        replies = [session.post(path, json={"inputs": [text]}) for text in texts()[:COMPARED]]
+    rows = [reply.raise_for_status().json()["predictions"][0] for reply in replies]
+    return [row.get("probabilities") or named(row) for row in rows]
+
+
+def named(row):
+    """Columns of a row of predictions that are called probability_CLASS, by class."""
+    return {name.partition("_")[2]: value for name, value in row.items() if name.startswith("probability_")}
+
+
+def largest_difference(ours, theirs):
+    """Of the probabilities of equal classes."""
+    return max(abs(row[name] - other[name]) for row, other in zip(ours, theirs, strict=True) for name in row)
+
+
+def start(asked, *runs):
+    lines = table_head("seconds to the first answer", "least–most", "processor time")
+    for run in runs:
+        taken = [first_answer(run) for _ in range(asked.rounds)]
+        seconds, busy = ([each[n] for each in taken] for n in (0, 1))
+        middle = f"{statistics.median(seconds):.2f} | {min(seconds):.2f}–{max(seconds):.2f}"
+        lines.append(f"| {Path(run).name} | {middle} | {statistics.median(busy):.2f} |")
+    tell(asked, "start", [*lines, "", footer(asked)])
+    return True
+
+
+def first_answer(run):
+    """Seconds from the command to the first answer, and processor seconds until then."""
+    import polars as pl
+
+    (row,) = pl.read_parquet(Path(run) / "samples.parquet").head(1).drop("_row", strict=False).to_dicts()
+    began = time.perf_counter()
+    with served(run) as (url, pid):
+        httpx2.post(f"{url}/v1/predict/{Path(run).name}", json={"rows": [row]}, timeout=60).raise_for_status()
+        return time.perf_counter() - began, cpu_s(pid)
 
 
 async def tokens_per_second(url, name, streams, tokens):
@@ -128,18 +260,31 @@ async def tokens_per_second(url, name, streams, tokens):
         return written / (time.perf_counter() - began)
 
 
-def streams(asked):
-    with served(asked.run, f"max_streams={asked.streams}") as (url, _):
-        name = Path(asked.run).name
-        one = asyncio.run(tokens_per_second(url, name, 1, asked.tokens))
-        many = asyncio.run(tokens_per_second(url, name, asked.streams, asked.tokens))
-    print(f"1 stream: {one:.0f} tokens/s; {asked.streams} streams: {many:.0f} tokens/s; ratio {many / one:.2f}")
+def streams(asked, run):
+    found = []
+    for _ in range(asked.rounds):
+        with served(run, f"max_streams={asked.streams}") as (url, _pid):
+            counts = (1, asked.streams)
+            found.append([asyncio.run(tokens_per_second(url, Path(run).name, n, asked.tokens)) for n in counts])
+    one, many = (statistics.median(speeds) for speeds in zip(*found, strict=True))
+    ratio = contest.with_spread([several / alone for alone, several in found])
+    lines = [f"| 1 stream | {one:,.0f} | 1 |", f"| {asked.streams} streams | {many:,.0f} | {ratio} |"]
+    tell(asked, "streams", [*table_head("tokens/s of all", "times one stream"), *lines, "", footer(asked)])
+    return True
 
 
 def cpu_s(pid):
-    """Processor time that a process has used: what its requests cost, whoever else works on the machine."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time of a process and those it began: what requests cost, whoever else works on the machine."""
+    return sum(ticks(path, pid) for path in Path("/proc").glob("[0-9]*/stat")) / os.sysconf("SC_CLK_TCK")
+
+
+def ticks(path, group):
+    """Of a process, if it belongs to the group."""
+    try:
+        fields = path.read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended
+        return 0
+    return int(fields[11]) + int(fields[12]) if int(fields[2]) == group else 0
 
 
 def resident_mb(pid):
@@ -148,41 +293,71 @@ def resident_mb(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
-def soak(asked):
-    with served(asked.run) as (url, pid):
-        path = f"/v1/predict/{Path(asked.run).name}"
-        asyncio.run(storm_of_clients(url, path, asked.clients, asked.requests // 10))
+def soak(asked, run):
+    with served(run) as (url, pid):
+        path = f"/v1/predict/{Path(run).name}"
+        asyncio.run(storm_of_clients(url, path, asked.clients, asked.soaked // 10))
         before = resident_mb(pid)
-        asyncio.run(storm_of_clients(url, path, asked.clients, asked.requests - asked.requests // 10))
+        errors = asyncio.run(storm_of_clients(url, path, asked.clients, asked.soaked - asked.soaked // 10))[2]
         after = resident_mb(pid)
-    grown = after / before - 1
-    print(f"{asked.requests} requests: {before:.0f} MB after a tenth, {after:.0f} MB at the end ({grown:+.1%})")
+    grown = f"| {asked.soaked:,} | {before:.0f} | {after:.0f} | {after / before - 1:+.1%} | {errors} |"
+    lines = ["| requests | MB after a tenth | MB at the end | growth | errors |", "|---|---|---|---|---|", grown]
+    tell(asked, "soak", [*lines, "", footer(asked)])
+    return True
 
 
-def storm(asked):
+def storm(asked, run):
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "serving"))
     from test_interface import fuzzed
 
-    with served(asked.run) as (url, _):
+    with served(run) as (url, _):
         count = fuzzed(url, asked.cases)
         assert httpx2.get(f"{url}/health").status_code == 200
-    print(f"{count} requests, none of them answered with 5xx or otherwise than the interface says")
+    told = f"{count:,} requests, none of them answered with 5xx or otherwise than the interface says."
+    tell(asked, "storm", [f"`{contest.command()}`: {told}"])
+    return True
+
+
+def table_head(*heads):
+    return [f"| `{contest.command()}` | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+
+
+def footer(asked, verdict=""):
+    """The machine, the versions, what the figures are of."""
+    names, where = (
+        ("danlu", "torch", "uvicorn", "litserve"),
+        sorted(contest.PEERS.parents[1].glob("lib/*/site-packages")),
+    )
+    found = importlib.metadata.distributions(path=[*sys.path, *map(str, where)])
+    versions = {each.name: each.version for each in found if each.name in names}
+    return f"{contest.machine()}; {contest.listed(versions)}. {contest.of_rounds(asked.rounds)} {verdict}".rstrip()
+
+
+def tell(asked, what, lines):
+    contest.report(lines, asked.write, f"serving {what}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("batching", "streams", "soak", "storm", "bare"))
-    parser.add_argument("run")
+    parser.add_argument("what", nargs="?", choices=(*KINDS, "bare"))
+    parser.add_argument("runs", nargs="*", metavar="RUN")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--requests", type=int, default=640)
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=200)
+    parser.add_argument("--soaked", type=int, default=20_000, help="requests of the soak")
     parser.add_argument("--cases", type=int, default=100)
     asked = parser.parse_args()
     if asked.what == "bare":
-        bare(asked.run)
-    else:
-        globals()[asked.what](asked)
+        return bare(*asked.runs)
+    whats = [asked.what] if asked.what else list(KINDS)
+    with tempfile.TemporaryDirectory() as folder:
+        kinds = () if asked.runs else {kind for what in whats for kind in KINDS[what]}
+        made = {kind: trained(kind, folder) for kind in sorted(kinds)}
+        fine = [globals()[what](asked, *(asked.runs or (made[kind] for kind in KINDS[what]))) for what in whats]
+    sys.exit(not all(fine))
 
 
 if __name__ == "__main__":
