@@ -292,7 +292,7 @@ def embed(
     ] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"] | None,
-        typer.Option(metavar="float32|bfloat16", help=say("cli.embed.precision")),
+        typer.Option(metavar="float32|bfloat16|int8", help=say("cli.embed.precision")),
     ] = None,
     language: Language = None,
 ) -> None:
@@ -404,6 +404,7 @@ def export(
     bits: Annotated[
         Literal["f16", "q8_0", "q4_0"], typer.Option(metavar="f16|q8_0|q4_0", help=say("cli.export.bits"))
     ] = "f16",
+    compiled: Annotated[bool, typer.Option("--compiled", help=say("cli.export.compiled"))] = False,
     max_drop: Annotated[float, typer.Option(metavar="X", help=say("cli.export.max_drop"))] = 1.0,
     language: Language = None,
 ) -> None:
@@ -411,7 +412,9 @@ def export(
     from danlu import api
     from danlu.display import shown
 
-    shown(api.exporting(run, to, out, rows=rows, int8=int8, bits=bits, max_drop=max_drop))
+    shown(
+        api.exporting(run, to, out, rows=rows, int8=int8, bits=bits, compiled=compiled, max_drop=max_drop)
+    )
 
 
 @_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")

@@ -3,6 +3,7 @@
 A checkpoint's own settings are read as sentence-transformers reads them (Reimers & Gurevych 2019).
 """
 
+import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -31,6 +32,7 @@ from danlu.memory import kept_memory
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.hub import files
 from danlu.models.hub.sentences import Pooling, Sentences, sentences_of
+from danlu.models.precision import in_int8
 from danlu.models.pretrained import Pretrained
 from danlu.models.transformer import Trunk
 from danlu.recipe import DataConfig
@@ -41,7 +43,7 @@ MANY = 256  # texts from which on it pays to keep memory between batches
 HALF_FROM = 256  # width below which casts take longer than what is gained
 COLUMN = "embedding"
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
 
 Vectors = npt.NDArray[np.float32]
 
@@ -51,8 +53,8 @@ class Embedder:
     """A Transformer and what it takes to make a vector of a text.
 
     `max_length`: tokens of a text, marks included. `precision`: of products; "auto" is bfloat16 from a width of
-    HALF_FROM on, where that is fast on this machine (`half_pays`), else float32. Of a run: `data` and `columns` tell
-    how files are read, `texts` names its columns of texts.
+    HALF_FROM on, where that is fast on this machine (`half_pays`), else float32; with "int8" matrices are of 8 bits.
+    Of a run: `data` and `columns` tell how files are read, `texts` names its columns of texts.
     """
 
     trunk: Trunk
@@ -100,7 +102,7 @@ class Embedder:
         )
         if chosen.pooling == "cls" and self.trunk.config.causal:
             raise DanluError("embed.cls_sees_nothing")
-        return chosen
+        return replace(chosen, trunk=_in_int8(self.trunk)) if precision == "int8" else chosen
 
     @property
     def note(self) -> Note:
@@ -112,7 +114,7 @@ class Embedder:
             pooling=Note(f"embed.{self.pooling}"),
             unit=unit,
             longest=self.max_length,
-            precision="bfloat16" if self.half else "float32",
+            precision="int8" if self.precision == "int8" else "bfloat16" if self.half else "float32",
         )
 
     @property
@@ -208,6 +210,12 @@ class Embedder:
             place = torch.zeros_like(length) if self.pooling == "cls" else (length - 1).clamp(min=0)
             vectors = x[torch.arange(len(x)), place] * inside[:, 0]
         return F.normalize(vectors, dim=1) if self.normalize else vectors
+
+
+def _in_int8(trunk: Trunk) -> Trunk:
+    made = copy.deepcopy(trunk)
+    in_int8(made)
+    return made
 
 
 def _batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:

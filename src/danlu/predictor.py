@@ -41,9 +41,8 @@ from danlu.models.hub import files
 from danlu.models.hub.files import GENERATION
 from danlu.models.hub.sentences import Pooling
 from danlu.models.hub.tokenizer import ANSWER_TOKENIZER, generation_settings, mark_numbers, tokenizer_settings
-from danlu.models.int8 import in_int8
 from danlu.models.precision import Precision as ComputedIn
-from danlu.models.precision import computed_in
+from danlu.models.precision import computed_in, in_int8
 from danlu.recipe import DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Task, task_named

@@ -241,6 +241,16 @@ def test_precision_is_what_is_asked_for_and_bfloat16_stays_near(tmp_path):
     assert cosine.min() > 0.999
 
 
+def test_int8_stays_near_and_leaves_the_embedder_itself_as_it_was(tmp_path):
+    folder, texts = checkpoint(tmp_path), ["a good film", "dull", "a plot that nobody asked for, and a good one"]
+    embedder = api.embedder(folder)
+    exact = embedder.asked(None, None, "float32").vectors(texts)
+    near = embedder.asked(None, None, "int8").vectors(texts)
+    assert not np.array_equal(exact, near)
+    assert (np.sum(exact * near, 1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(near, axis=1)).min() > 0.99
+    assert np.array_equal(embedder.asked(None, None, "float32").vectors(texts), exact)
+
+
 @pytest.mark.parametrize(("width", "pays", "half"), [(256, True, True), (256, False, False), (32, True, False)])
 def test_bfloat16_is_chosen_where_it_pays(width, pays, half):
     trunk = transformer.Trunk(9, transformer.Config(width=width, depth=1, heads=2))

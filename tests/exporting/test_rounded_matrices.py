@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from danlu.models.int8 import Int8Linear, in_int8
+from danlu.models.int8 import Int8Linear
+from danlu.models.precision import in_int8
 
 
 @pytest.fixture

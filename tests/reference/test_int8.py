@@ -8,8 +8,8 @@ from danlu.data.store import Shapes
 from danlu.generation import generate
 from danlu.generation.config import GenerationConfig
 from danlu.models import build
-from danlu.models.int8 import FEW, Int8Linear, in_int8
-from danlu.models.precision import computed_in
+from danlu.models.int8 import FEW, Int8Linear
+from danlu.models.precision import computed_in, in_int8
 
 
 @pytest.mark.parametrize("rows", [(), (1,), (FEW,), (FEW + 1,), (3, 700), (0,)])

@@ -9,7 +9,7 @@ from danlu.data.examples import Examples
 from danlu.exporting.job import Job, Proof, size_of
 from danlu.exporting.parity import rounding_proof
 from danlu.models.hub import files
-from danlu.models.int8 import in_int8
+from danlu.models.precision import in_int8
 from danlu.predictor import Predictor, SavedModel
 from danlu.run import Run
 from danlu.words import Note

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from danlu import native
 from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
+from danlu.models.in_c import ACTIVATIONS, KINDS, Held, Norm, addresses
 from danlu.models.int8 import Int8Linear
 from danlu.models.transformer import Block, Cache, Encoded, Trunk, places, rotation
 
-KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
-ACTIVATIONS = {"relu": 0, "gelu": 1, "gelu_tanh": 2, "silu": 3}
 MOST_TEXTS = 8  # from which on products of whole matrices are faster
 GRAIN = 1 << 19  # bytes of weights of a step, below which a second thread brings nothing
 
@@ -36,13 +35,9 @@ class _Matrix(Structure):
     ]  # fmt: skip
 
 
-class _Norm(Structure):
-    _fields_ = [("weight", c_void_p), ("bias", c_void_p)]
-
-
 class _Layer(Structure):
     _fields_ = [
-        *((name, _Norm) for name in ("attention_norm", "cross_norm", "mlp_norm")),
+        *((name, Norm) for name in ("attention_norm", "cross_norm", "mlp_norm")),
         *((name, _Matrix) for name in ("qkv", "out", "cross_q", "cross_out", "up", "down")),
         ("q_norm", c_void_p), ("k_norm", c_void_p),
     ]  # fmt: skip
@@ -54,7 +49,7 @@ class _Decoder(Structure):
             "width", "heads", "key_heads", "per_head", "depth", "window", "activation", "gated", "before", "rms",
             "cache_kind", "threads",
         )),
-        ("eps", c_double), ("last", _Norm), ("head", _Matrix), ("layers", POINTER(_Layer)),
+        ("eps", c_double), ("last", Norm), ("head", _Matrix), ("layers", POINTER(_Layer)),
     ]  # fmt: skip
 
 
@@ -75,7 +70,7 @@ class Step:
 
     def __init__(self, model: CausalLM | EncoderDecoder, function: Any) -> None:
         self.function = function
-        self.held: list[Tensor] = []  # copies to which the structures point
+        self.held = Held()  # copies to which the structures point
         self.cache: list[Tensor] | None = None  # its keys: a cache that is laid anew has others
         self.encoded: Encoded | None = None
         self.texts = _Texts()
@@ -109,7 +104,7 @@ class Step:
         self.cache = cache.keys
         self.texts.texts, _, self.texts.capacity, _ = cache.keys[0].shape
         self.decoder.cache_kind = KINDS[cache.keys[0].dtype]
-        self.pointers = [_addresses(cache.keys), _addresses(cache.values)]
+        self.pointers = [addresses(cache.keys), addresses(cache.values)]
         self.texts.keys, self.texts.values = (ctypes.addressof(each) for each in self.pointers)
         config = self.trunk.config
         if config.positions == "rotary":
@@ -125,7 +120,7 @@ class Step:
         mask = encoded.view.mask
         length = torch.full((rows,), steps) if mask is None else mask.reshape(rows, steps).sum(1)
         self.looked_at = [*keys, *values, length]
-        self.source_pointers = [_addresses(keys), _addresses(values)]
+        self.source_pointers = [addresses(keys), addresses(values)]
         self.texts.source_keys, self.texts.source_values = (ctypes.addressof(each) for each in self.source_pointers)
         self.texts.source_length, self.texts.sources = length.data_ptr(), steps
 
@@ -146,7 +141,7 @@ class Step:
             rms=config.norm == "rms",
             threads=native.threads() if weights > GRAIN else 1,
             eps=config.norm_eps,
-            last=self._norm(trunk.layers.norm if config.final_norm else None),
+            last=self.held.norm(trunk.layers.norm if config.final_norm else None),
             head=head,
             layers=self.layers,
         )
@@ -154,17 +149,17 @@ class Step:
     def _layer(self, block: Block) -> _Layer:
         own, cross = block.attention, block.cross
         made = _Layer(
-            attention_norm=self._norm(block.attention_norm),
-            mlp_norm=self._norm(block.mlp_norm),
+            attention_norm=self.held.norm(block.attention_norm),
+            mlp_norm=self.held.norm(block.mlp_norm),
             qkv=self._matrix_of(own.qkv),
             out=self._matrix_of(own.out),
             up=self._matrix_of(block.mlp.up),
             down=self._matrix_of(block.mlp.down),
         )
         if own.qk_norm:
-            made.q_norm, made.k_norm = self._exact(own.q_norm.weight), self._exact(own.k_norm.weight)
+            made.q_norm, made.k_norm = self.held.exact(own.q_norm.weight), self.held.exact(own.k_norm.weight)
         if cross is not None:
-            made.cross_norm = self._norm(block.cross_norm)
+            made.cross_norm = self.held.norm(block.cross_norm)
             made.cross_q, made.cross_out = self._matrix_of(cross.q), self._matrix_of(cross.out)
         return made
 
@@ -172,27 +167,14 @@ class Step:
         return self._matrix(linear.weight, linear.bias, linear.scale if isinstance(linear, Int8Linear) else None)
 
     def _matrix(self, weight: Tensor, bias: Tensor | None = None, scale: Tensor | None = None) -> _Matrix:
-        self.held.append(weight)
         return _Matrix(
-            weight=weight.data_ptr(),
-            scale=self._exact(scale),
-            bias=self._exact(bias),
+            weight=self.held.address(weight),
+            scale=self.held.exact(scale),
+            bias=self.held.exact(bias),
             outputs=weight.shape[0],
             inputs=weight.shape[1],
             kind=KINDS[weight.dtype],
         )
-
-    def _norm(self, norm: nn.Module | None) -> _Norm:
-        if not isinstance(norm, nn.LayerNorm | nn.RMSNorm):
-            return _Norm()
-        return _Norm(self._exact(norm.weight), self._exact(norm.bias if isinstance(norm, nn.LayerNorm) else None))
-
-    def _exact(self, values: Tensor | None) -> int | None:
-        """The address of the values in float32."""
-        if values is None:
-            return None
-        self.held.append(values.detach().float().contiguous())
-        return self.held[-1].data_ptr()
 
 
 def next_scores_of(model: CausalLM | EncoderDecoder) -> NextScores:
@@ -221,7 +203,3 @@ def _function() -> Any:
 
 def _blocks(trunk: Trunk) -> Sequence[Block]:
     return list(trunk.layers.blocks)  # type: ignore[arg-type]
-
-
-def _addresses(tensors: Sequence[Tensor]) -> Any:
-    return (c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))

@@ -6,7 +6,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from danlu.models.int8 import in_int8
+from danlu.models.int8 import Int8Linear
+from danlu.models.packed import PackedLayers, can_be_packed
+from danlu.models.transformer import Layers
+
+LEAST = 32  # inputs of a matrix that is worth rounding
 
 Precision = Literal["float32", "bfloat16", "int8"]
 
@@ -20,3 +24,15 @@ def computed_in(module: nn.Module, precision: Precision) -> nn.Module:
         return module
     made = copy.deepcopy(module)
     return (in_int8(made) if precision == "int8" else made).to(torch.bfloat16)
+
+
+def in_int8(module: nn.Module) -> nn.Module:
+    """The module with its matrices of LEAST inputs or more in 8 bits; the module itself, changed."""
+    for name, child in module.named_children():
+        if type(child) is nn.Linear and child.in_features >= LEAST:
+            setattr(module, name, Int8Linear.of(child))
+            continue
+        in_int8(child)
+        if type(child) is Layers and can_be_packed(child):
+            setattr(module, name, PackedLayers(child))
+    return module

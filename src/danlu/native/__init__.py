@@ -20,7 +20,7 @@ import torch
 
 from danlu import cache
 
-ALWAYS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
+ALWAYS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only")
 FOR_THIS_MACHINE = {  # beginning of the architecture's name → what lets the compiler use all that the processor can do
     "x86": ("-march=native", "-mprefer-vector-width=512"),
     "amd64": ("-march=native", "-mprefer-vector-width=512"),
@@ -28,6 +28,7 @@ FOR_THIS_MACHINE = {  # beginning of the architecture's name → what lets the c
 }
 COMPILERS = ("cc", "gcc", "clang")
 LONGEST_S = 60
+COMMON = Path(__file__).with_name("common.h")
 
 
 @functools.cache
@@ -38,7 +39,8 @@ def library(name: str) -> ctypes.CDLL | None:
     source, command = Path(__file__).with_name(f"{name}.c"), compiler()
     if command is None:
         return None
-    key = hashlib.sha256(b"\0".join([source.read_bytes(), *map(str.encode, _circumstances(command))])).hexdigest()[:32]
+    texts = [source.read_text(encoding="utf-8"), COMMON.read_text(encoding="utf-8"), *_circumstances(command)]
+    key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
     try:
         folder = _kept(key, lambda folder: _compile(command, source, folder / f"{name}.so"))
         return ctypes.CDLL(str(folder / f"{name}.so"))

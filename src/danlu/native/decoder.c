@@ -6,16 +6,9 @@
 
    Sizes: B texts, W width, H heads of queries, G of keys and values, D width of a head, S positions that are seen. */
 
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#ifdef __AVX512VNNI__
-#include <immintrin.h>
-#endif
+#include "common.h"
 
 typedef enum { FLOAT, BFLOAT16, INT8 } Kind;
-typedef enum { RELU, GELU, GELU_TANH, SILU } Activation;
 
 typedef struct {
     const void *weight; /* (outputs, inputs); none at all where `weight` is 0 */
@@ -23,10 +16,6 @@ typedef struct {
     const float *bias;  /* (outputs,) or 0 */
     int64_t outputs, inputs, kind;
 } Matrix;
-
-typedef struct {
-    const float *weight, *bias; /* no bias: by the root of the mean square */
-} Norm;
 
 typedef struct {
     Norm attention_norm, cross_norm, mlp_norm;
@@ -52,8 +41,6 @@ typedef struct {
     const float *turns;
 } Texts;
 
-#define EACH(i, n) for (int64_t i = 0; i < (n); i++)
-#define SUMMED _Pragma("omp simd reduction(+ : sum)")
 #define BLOCK 1024    /* products of 14 and 7 bits whose sum fits 32 */
 #define LARGEST 16383 /* 14 bits */
 
@@ -70,32 +57,12 @@ static uint16_t halved(float value) { /* to the nearest, ties to even */
     return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-/* e^x with a relative error below 3e-7, as 2^n times a polynomial; unlike expf, it can be made into vectors. */
-static inline float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
-    float turns = x * 1.44269504f;
-    int32_t n = (int32_t)(turns + (turns < 0 ? -0.5f : 0.5f));
-    float r = (x - (float)n * 0.693359375f) + (float)n * 2.12194440e-4f;
-    float sum = 1.0f / 5040;
-    sum = sum * r + 1.0f / 720;
-    sum = sum * r + 1.0f / 120;
-    sum = sum * r + 1.0f / 24;
-    sum = sum * r + 1.0f / 6;
-    sum = sum * r + 0.5f;
-    sum = sum * r + 1.0f;
-    sum = sum * r + 1.0f;
-    int32_t bits = (n + 127) << 23;
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return sum * power;
-}
-
 static float activated(float x, int64_t activation) {
     switch (activation) {
-    case RELU: return x > 0 ? x : 0;
-    case GELU: return 0.5f * x * (1 + erff(x * 0.70710678f));
-    case GELU_TANH: return x / (1 + exponential(-1.59576912f * (x + 0.044715f * x * x * x)));
-    default: return x / (1 + exponential(-x));
+    case RELU: return relu(x);
+    case GELU: return gelu(x);
+    case GELU_TANH: return gelu_tanh(x);
+    default: return silu(x);
     }
 }
 
@@ -147,9 +114,9 @@ static Given given(const Matrix *m, const float *x, int64_t texts, int16_t *roun
         const float *from = x + b * m->inputs;
         int16_t *to = rounded + b * m->inputs;
         float most = 1e-30f;
-        EACH(i, m->inputs) most = fabsf(from[i]) > most ? fabsf(from[i]) : most;
+        EACH(i, m->inputs) most = fmaxf(fabsf(from[i]), most);
         float steps = LARGEST / most;
-        EACH(i, m->inputs) to[i] = (int16_t)(from[i] * steps + (from[i] < 0 ? -0.5f : 0.5f));
+        EACH(i, m->inputs) to[i] = (int16_t)floorf(from[i] * steps + 0.5f);
         scale[b] = most / LARGEST;
     }
     return (Given){x, rounded, scale};
@@ -183,16 +150,6 @@ static void inside(const Decoder *d, const Matrix *up, Given x, float *y, int64_
         }
 }
 
-static void normalised(const Norm *norm, int64_t rms, double eps, const float *x, float *y, int64_t width) {
-    float sum = 0;
-    SUMMED EACH(i, rms ? 0 : width) sum += x[i];
-    float mean = sum / (float)width;
-    sum = 0;
-    SUMMED EACH(i, width) sum += (x[i] - mean) * (x[i] - mean);
-    float scale = 1 / sqrtf(sum / (float)width + (float)eps);
-    EACH(i, width) y[i] = (x[i] - mean) * scale * norm->weight[i] + (norm->bias ? norm->bias[i] : 0);
-}
-
 static void normalise(const Decoder *d, const Norm *norm, const float *x, float *y, int64_t texts) {
     EACH(b, texts) normalised(norm, d->rms, d->eps, x + b * d->width, y + b * d->width, d->width);
 }
@@ -210,12 +167,12 @@ static void turn(float *x, const float *turns, int64_t width) {
 /* out (D,): the values (S, D) that one query sees, each by the share of its key; `scores` has room for S. */
 static void attend(const float *q, const void *keys, const void *values, int64_t kind, int64_t first, int64_t end,
                    int64_t width, float *scores, float *out) {
-    float scale = 1 / sqrtf((float)width), most = -INFINITY, sum = 0;
+    float scale = 1 / sqrtf((float)width), most = -FLT_MAX, sum = 0;
     for (int64_t s = first; s < end; s++) {
         float score = kind == FLOAT ? dot_float((const float *)keys + s * width, q, width)
                                     : dot_half((const uint16_t *)keys + s * width, q, width);
         scores[s] = score * scale;
-        most = scores[s] > most ? scores[s] : most;
+        most = fmaxf(scores[s], most);
     }
     SUMMED for (int64_t s = first; s < end; s++) {
         scores[s] = exponential(scores[s] - most);

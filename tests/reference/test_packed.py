@@ -1,0 +1,98 @@
+"""Layers of 8-bit encoders in C are the modules of the same matrices, for texts of every length."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from danlu import native
+from danlu.data.store import Shapes
+from danlu.models import build, packed
+from danlu.models.packed import AT_ONCE, PackedLayers
+from danlu.models.precision import in_int8
+from danlu.models.transformer import Layers, Trunk
+
+TOKENS, STEPS = 60, 40
+SIZE = {"width": 72, "depth": 2, "heads": 4, "max_length": STEPS}
+ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("bert", {}),
+    "relu": ("bert", {"activation": "relu"}),
+    "gelu_tanh": ("bert", {"activation": "gelu_tanh"}),
+    "gated": ("bert", {"activation": "silu", "gated": True}),
+    "roberta": ("roberta", {}),
+    "distilbert": ("distilbert", {}),
+    "wide heads": ("bert", {"head_width": 23}),
+    "norms before": ("bert", {"norm_place": "before", "final_norm": True}),
+    "rms": ("bert", {"norm": "rms"}),
+    "no biases": ("bert", {"bias": False, "qkv_bias": False}),
+}
+
+pytestmark = pytest.mark.skipif(native.compiler() is None, reason="no C compiler here")
+
+
+def trunks(name: str) -> tuple[Trunk, Trunk]:
+    """In float32, and in 8 bits."""
+    family, fields = ENCODERS[name]
+    torch.manual_seed(0)
+    model, _ = build(family, SIZE | fields, Shapes(tokens=TOKENS, max_tokens=STEPS, heads={"label": 3}))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, mean=float(parameter.ndim == 1), std=0.1)
+    exact = model.eval().get_submodule("trunk")
+    small = in_int8(copy.deepcopy(exact))
+    assert isinstance(exact, Trunk)
+    assert isinstance(small, Trunk)
+    assert isinstance(small.layers, PackedLayers)
+    return exact, small
+
+
+def texts(*lengths: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(TOKENS, (len(lengths), max(lengths)), generator=generator), torch.tensor(lengths)
+
+
+def least_cosine(one: Tensor, other: Tensor, length: Tensor) -> float:
+    inside = torch.arange(one.shape[1]) < length[:, None]
+    return float(torch.cosine_similarity(one[inside], other[inside], dim=-1).min())
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.inference_mode()
+def test_vectors_are_those_of_the_modules(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact, small = trunks(name)
+    given = texts(STEPS, 1, 17, 16, 3)
+    ours = small(*given)
+    monkeypatch.setattr(packed, "_library", lambda: None)
+    theirs = small(*given)
+    assert not torch.equal(ours, theirs), "the modules were taken both times"
+    assert least_cosine(ours, theirs, given[1]) > 0.9999
+    assert least_cosine(ours, exact(*given), given[1]) > 0.999
+    assert not ours[1, 1:].any(), "padding is 0"
+
+
+@torch.inference_mode()
+def test_a_text_does_not_depend_on_its_neighbours() -> None:
+    _, small = trunks("bert")
+    tokens, length = texts(*(5 + row % 30 for row in range(AT_ONCE // 8)))  # more than are computed at once
+    together = small(tokens, length)
+    for row in (0, 57, len(tokens) - 1):
+        alone = small(tokens[row : row + 1, : length[row]], length[row : row + 1])
+        assert torch.equal(alone[0], together[row, : length[row]])
+
+
+@torch.inference_mode()
+def test_rows_without_padding_need_no_lengths() -> None:
+    _, small = trunks("bert")
+    tokens, length = texts(9, 9, 9)
+    assert torch.equal(small(tokens), small(tokens, length))
+
+
+def test_what_c_does_not_know_is_left_to_the_modules() -> None:
+    exact, small = trunks("bert")
+    tokens, length = texts(7, 5)
+    documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 2, 2]])
+    with torch.no_grad():
+        assert least_cosine(small(tokens, documents=documents), exact(tokens, documents=documents), length) > 0.999
+    causal, _ = build("gpt2", SIZE, Shapes(tokens=TOKENS, max_tokens=STEPS))
+    assert type(in_int8(causal).get_submodule("trunk.layers")) is Layers
