@@ -20,7 +20,7 @@ BINS = 10
 ROWS_PER_BIN = 20  # that a bin should hold, so that few rows are not divided finely
 MARGIN = 0.1  # of the reach of the values, beyond which one lies outside
 ALIKE = 1e-5  # numbers that differ by less, in proportion, are equal but for rounding
-LARGEST = 1e200  # of a number, so that differences and sums stay finite
+LARGEST = 1e100  # of a number, so that squares and sums stay finite
 MISSING, BELOW = 0, 1  # bins of numbers; the last one is that of values beyond all edges
 UNSEEN, ABSENT, KNOWN = 0, 1, 2  # bins of places, as the codec numbers categories; known values from 2 on
 

@@ -29,13 +29,9 @@ def chance(reference: Counts, today: Counts, alarm: float) -> float:
     rows, others, degrees = int(reference.sum()), int(today.sum()), int(((reference + today) > 0).sum()) - 1
     if not rows or not others:
         return math.inf
-    return chi_square(degrees, alarm) * (1 / rows + 1 / others) if degrees else 0.0
+    from scipy.special import chdtri
 
-
-def chi_square(degrees: int, beyond: float) -> float:
-    """What chi-square passes with probability `beyond` (Wilson and Hilferty 1931)."""
-    part = 2 / (9 * degrees)
-    return degrees * (1 - part + normal(beyond) * math.sqrt(part)) ** 3
+    return float(chdtri(degrees, alarm)) * (1 / rows + 1 / others) if degrees else 0.0
 
 
 def normal(beyond: float) -> float:
