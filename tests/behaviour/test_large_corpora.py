@@ -191,6 +191,24 @@ def test_few_long_documents_are_cut_where_texts_in_memory_are(tmp_path, everythi
     assert kept.contents(again).to_list() == kept.contents(ours.frame["text"]).to_list()
 
 
+def test_where_documents_are_cut_is_found_once_and_holds_wherever_the_text_lies(
+    tmp_path, everything_is_large, monkeypatch
+):
+    path = corpus_file(tmp_path)
+    first, _ = read_large(path)
+    parts = kept.texts_at(cut_in_parts(first, SplitConfig())[0].frame["text"])
+    (tmp_path / "before.txt").write_text("春 Something that stands before it.\n", encoding="utf-8")
+    config, _ = with_documents(DataConfig(files=(str(tmp_path / "before.txt"), str(path))), "text-generation")
+    both = kept_documents(config)
+    behind = both.take([1])
+    assert kept.where_of(behind.frame["text"])["start"][0] > 0
+    monkeypatch.setattr("danlu.data.documents.cut_apart", None)
+    cut, sides = cut_in_parts(behind, SplitConfig())
+    assert kept.texts_at(cut.frame["text"]) == parts
+    assert cut.frame["_row"].to_list() == [1, 1, 1]
+    assert [side.tolist() for side in (sides.train, sides.validation, sides.test)] == [[0], [1], [2]]
+
+
 def test_a_document_with_broken_characters_is_left_out_whole_and_named(tmp_path, everything_is_large, monkeypatch):
     monkeypatch.setattr(Ask, "block", 300)
     for name in "abc":

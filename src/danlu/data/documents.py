@@ -1,16 +1,31 @@
 """Which rows are documents: plain text files, a table's column of texts, a few long texts. Knows nothing of tokens."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from danlu.cache import kept
 from danlu.data.examples import ROW, Column, Examples
 from danlu.data.formats.folders import is_labelled
 from danlu.data.formats.table import Source
-from danlu.data.kept import byte_sizes, character_counts, cut_apart, in_pieces, is_kept, lines_between, part_of
+from danlu.data.kept import (
+    byte_sizes,
+    character_counts,
+    contents,
+    cut_apart,
+    file_of,
+    in_pieces,
+    is_kept,
+    lines_between,
+    part_of,
+    references,
+    where_of,
+)
 from danlu.data.sources import STANDARD_INPUT, sources_of
 from danlu.data.split import Split
 from danlu.errors import DanluError
@@ -95,23 +110,53 @@ def cut_in_parts(examples: Examples, config: SplitConfig) -> tuple[Examples, Spl
 
     Cuts lie at the ends of lines where there are any nearby.
     """
-    name = document_column(examples)
-    texts, sides = examples.frame[name], list[int]()
-    parts: list[pl.Series] = []
-    rows: list[int] = []
-    for position, row in enumerate(examples.frame[ROW]):
-        one, two, end = _ends(texts, position, 1 - config.validation - config.test, 1 - config.test)
-        for side, part in enumerate(_parts(texts, position, (one, two, end))):
-            if _holds_text(part):
-                sides.append(side)
-                parts.append(part)
-                rows.append(row)
-    frame = pl.DataFrame([pl.concat(parts).alias(name), pl.Series(ROW, rows, dtype=pl.UInt32)])
+    name, shares = document_column(examples), (1 - config.validation - config.test, 1 - config.test)
+    cut = (_cut_once if is_kept(examples.frame[name]) else _cut_apart)(examples.frame[name], shares)
+    rows = examples.frame[ROW].gather(cut.document)
+    frame = pl.DataFrame([cut.text.alias(name), rows])
     note = Note("corpus.cut", count=len(examples))
-    train, validation, test = (np.flatnonzero(np.array(sides) == side) for side in range(3))
+    train, validation, test = (np.flatnonzero(cut.side.to_numpy() == side) for side in range(3))
     return replace(examples, frame=frame, columns={name: examples.columns[name]}), Split(
         train, validation, test, (note,)
     )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """The parts of documents: text, the document's position, and the side: 0 to train, 1 for validation, 2 for the test."""
+
+    text: pl.Series
+    document: pl.Series
+    side: pl.Series
+
+
+def _cut_apart(texts: pl.Series, shares: tuple[float, float]) -> _Cut:
+    """Each text in parts that end near two shares of its length; those without text are left out."""
+    parts: list[pl.Series] = []
+    places: list[tuple[int, int]] = []
+    for position in range(len(texts)):
+        for side, part in enumerate(_parts(texts, position, _ends(texts, position, *shares))):
+            if _holds_text(part):
+                places.append((position, side))
+                parts.append(part)
+    of = pl.DataFrame(places, ["document", "side"], orient="row")
+    return _Cut(pl.concat(parts), of["document"], of["side"])
+
+
+def _cut_once(texts: pl.Series, shares: tuple[float, float]) -> _Cut:
+    """The same of a large corpus, which is read for it once: where its parts lie is kept."""
+    how = repr((shares, _SEARCH)).encode()
+    key = hashlib.sha256(how + contents(texts).to_numpy().tobytes()).hexdigest()[:32]
+    starts = where_of(texts)["start"]
+
+    def fill(folder: Path) -> None:
+        cut = _cut_apart(texts, shares)
+        where = where_of(cut.text).with_columns(pl.col("start") - starts.gather(cut.document))
+        where.with_columns(cut.document, cut.side).write_ipc(folder / "parts.arrow")
+
+    where = pl.read_ipc(kept("cuts", key, fill) / "parts.arrow")
+    where = where.with_columns(pl.col("start") + starts.gather(where["document"]))
+    return _Cut(references(texts.name, where, file_of(texts)), where["document"], where["side"])
 
 
 def drawn(examples: Examples, most: int, seed: int) -> Examples:

@@ -36,6 +36,18 @@ def references(name: str, where: pl.DataFrame, file: Path) -> pl.Series:
     return where.select(named, *(pl.col(field).cast(pl.UInt64) for field in _WHERE)).to_struct(name)
 
 
+def where_of(series: pl.Series) -> pl.DataFrame:
+    """Start, bytes, characters and content of each reference."""
+    return pl.DataFrame({field: series.struct.field(field) for field in _WHERE})
+
+
+def file_of(series: pl.Series) -> Path:
+    """The file that a column of references refers to."""
+    dtype = series.struct.field("file").dtype
+    assert isinstance(dtype, pl.Enum)
+    return Path(dtype.categories[0])
+
+
 def byte_sizes(series: pl.Series) -> Sizes:
     """(N,): UTF-8 bytes of each text, 0 where missing."""
     sizes = series.struct.field("bytes") if is_kept(series) else as_texts(series).str.len_bytes()
@@ -104,7 +116,7 @@ def cut_apart(series: pl.Series, row: int, ends: Sequence[int]) -> pl.Series:
                 parts.append((start + begin, size, counted, joined_content(content)))
                 begin, size, counted, content = begin + size, 0, 0, []
     where = pl.DataFrame(parts, schema=dict.fromkeys(_WHERE, pl.UInt64), orient="row")
-    return references(series.name, where, _file(series))
+    return references(series.name, where, file_of(series))
 
 
 @dataclass(frozen=True)
@@ -244,11 +256,5 @@ def _where(series: pl.Series) -> tuple[Sizes, Sizes]:
     return tuple(series.struct.field(field).cast(pl.Int64).to_numpy() for field in ("start", "bytes"))  # type: ignore[return-value]
 
 
-def _file(series: pl.Series) -> Path:
-    dtype = series.struct.field("file").dtype
-    assert isinstance(dtype, pl.Enum)
-    return Path(dtype.categories[0])
-
-
 def _opened(series: pl.Series) -> BinaryIO:
-    return _file(series).open("rb")
+    return file_of(series).open("rb")
