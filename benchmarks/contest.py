@@ -45,6 +45,7 @@ def main(
     quality: str,
     tolerance: float,
     limit: str = "",
+    part: str = "",
     rounds: int = 3,
     threads: int | None = None,
     apart: Collection[str] = (),
@@ -53,8 +54,9 @@ def main(
     """Run `rounds` rounds of all contestants, or those named; print speeds, ratios and the quality reached.
 
     `tolerance`: how far the qualities of equal models lie apart; beyond it the process ends with 1. `limit`: what a
-    "share" is of. `threads`: of torch, for every contestant; None leaves them to the contestant. `apart`: contestants
-    that run in the environment of `make peers`. `options` adds the file's own.
+    "share" is of. `part`: of the benchmark, where it has several tables. `threads`: of torch, for every contestant;
+    None leaves them to the contestant. `apart`: contestants that run in the environment of `make peers`. `options`
+    adds the file's own.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds)
@@ -79,7 +81,11 @@ def main(
     same, verdict = compared(results, quality, tolerance)
     versions = {name: found for runs in results.values() for name, found in runs[0]["versions"].items()}
     footer = f"{machine()}; {listed(versions)}. {of_rounds(asked.rounds)} {verdict}"
-    report([*table(results, unit, quality, limit), "", footer], write=asked.write)
+    report(
+        [*table(results, unit, quality, limit), "", footer],
+        write=asked.write,
+        name=f"{Path(sys.argv[0]).stem} {part}".rstrip(),
+    )
     if not same:
         sys.exit(1)
 
