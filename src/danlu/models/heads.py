@@ -51,4 +51,5 @@ class Readout(nn.Module):
 
 def split_heads(outputs: Tensor, sizes: Mapping[str, int]) -> dict[str, Tensor]:
     """(..., total of sizes) → {head: (..., size)}."""
-    return dict(zip(sizes, outputs.split(list(sizes.values()), dim=-1), strict=True))
+    parts = outputs.split(list(sizes.values()), dim=-1) if len(sizes) > 1 else [outputs]
+    return dict(zip(sizes, parts, strict=True))

@@ -21,20 +21,21 @@ class AdamW:
     def __init__(self, groups: Iterable[Mapping[str, Any]], lr: float, betas: tuple[float, float]) -> None:
         self.param_groups = [{**group, "lr": lr} for group in groups]
         self._betas = betas
-        self._states = [_state_of(group["params"]) for group in self.param_groups]
+        steps = torch.zeros((), device=self.param_groups[0]["params"][0].device)  # made, by all groups at once
+        self._states = [_state_of(group["params"], steps) for group in self.param_groups]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float]) -> float:
         """Gradients by `closure`, which returns the loss, then the update; returns the loss."""
         with torch.enable_grad():
             loss = closure()
+        step = self._states[0]["steps"][0].add_(1)
         for group, state in zip(self.param_groups, self._states, strict=True):
             weights, first, second = group["params"], state["first"], state["second"]
             gradients = [p.grad for p in weights if p.grad is not None]
             if len(gradients) < len(weights):
                 there = [p.grad is not None for p in weights]
                 weights, first, second = (list(compress(part, there)) for part in (weights, first, second))
-            step = state["steps"][0].add_(1)
             torch._fused_adamw_(
                 weights,
                 gradients,
@@ -71,7 +72,7 @@ class AdamW:
                     tensor.copy_(value)
 
 
-def _state_of(parameters: list[nn.Parameter]) -> dict[str, list[Tensor]]:
-    """Both moments of each parameter, and the steps made, which they share."""
+def _state_of(parameters: list[nn.Parameter], steps: Tensor) -> dict[str, list[Tensor]]:
+    """Both moments of each parameter, and the steps made."""
     moments = {name: [torch.zeros_like(p) for p in parameters] for name in STATE[:2]}
-    return moments | {"steps": [torch.zeros((), device=parameters[0].device)]}
+    return moments | {"steps": [steps]}

@@ -20,7 +20,7 @@ WORTH_SIZE = 2_000_000_000  # weights × numbers in an input of a batch, up to w
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 SHAPES = 2  # of batches that are listed: those of an epoch, and its last
 
-Key = tuple[tuple[str, tuple[int, ...]], ...]
+Key = tuple[torch.Size, ...]  # of the inputs
 
 
 def outputs_of(model: nn.Module, batch: Batch, plan: Plan) -> dict[str, Tensor]:
@@ -42,6 +42,7 @@ class Gradients:
         self._held = frozen | dict(model.named_buffers())
         self._memory = [each.detach() for each in (self._trained | self._held).values()]  # where their numbers lie
         self._listed: dict[Key, Listed | None] = {}
+        self._count, self._count_is = torch.tensor(1.0), 1.0  # what the loss was last divided by
         weights = sum(p.numel() for p in self._trained.values())
         lists = plan.steps >= WORTH_STEPS and not plan.checkpointing  # a list would draw dropout anew on the way back
         self._largest = WORTH_SIZE // max(weights, 1) if lists else 0
@@ -53,21 +54,24 @@ class Gradients:
             loss = self._objective.loss(outputs_of(self._model, batch, self._plan), batch) / count
             loss.backward()
             return float(loss.detach())
+        if self._count_is != count:
+            self._count, self._count_is = torch.tensor(count), count
         given = chain(self._memory, batch.inputs.values(), batch.targets.values())
-        value, *gradients = step(*given, torch.tensor(count))
+        value, *gradients = step(*given, self._count)
         for p, gradient in zip(self._trained.values(), gradients, strict=True):
             p.grad = gradient if p.grad is None or gradient is None else p.grad.add_(gradient)
         return float(value)
 
     def _of_shape(self, batch: Batch) -> Listed | None:
         """The list for batches of this shape, where one pays; rows of unequal length have too many shapes."""
-        largest = max(value.numel() for value in batch.inputs.values())
-        if largest > self._largest or any(name.endswith("_length") for name in batch.inputs):
-            return None
-        key = tuple((name, tuple(value.shape)) for name, value in batch.inputs.items())
-        if key not in self._listed and len(self._listed) < SHAPES:
+        key = tuple(value.shape for value in batch.inputs.values())
+        if key not in self._listed:
+            unequal = any(name.endswith("_length") for name in batch.inputs)
+            largest = max(value.numel() for value in batch.inputs.values())
+            if unequal or largest > self._largest or len(self._listed) == SHAPES:
+                return None
             self._listed[key] = self._list(batch)
-        return self._listed.get(key)
+        return self._listed[key]
 
     def _list(self, batch: Batch) -> Listed | None:
         """The operations of a step; listing them changes neither the model nor torch's random numbers."""

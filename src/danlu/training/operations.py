@@ -17,9 +17,20 @@ Listed = Callable[..., Sequence[Any]]
 
 _DETACH, _TURN, _READ = (
     torch.ops.aten.detach.default,
-    torch.ops.aten.t.default,
+    torch.t,
     torch.ops.aten._local_scalar_dense.default,
 )
+
+
+# torch's own functions of the same operations, which are called in half the time
+_DIRECT = {
+    getattr(getattr(torch.ops.aten, name), overload): getattr(torch, name)
+    for name, overload in (
+        ("t", "default"), ("mm", "default"), ("bmm", "default"), ("addmm", "default"), ("cat", "default"),
+        ("relu", "default"), ("sigmoid", "default"), ("tanh", "default"), ("exp", "default"), ("neg", "default"),
+        ("add", "Tensor"), ("sub", "Tensor"), ("mul", "Tensor"), ("div", "Tensor"), ("sum", "dim_IntList"),
+    )
+}  # fmt: skip
 
 
 class UnlistedError(Exception):
@@ -95,7 +106,7 @@ class _Recorder(_Watching):
         if function is _READ:
             raise UnlistedError
         result = function(*args, **(kwargs or {}))
-        node = self.graph.call_function(function, self._known(args), self._known(kwargs or {}))
+        node = self.graph.call_function(_DIRECT.get(function, function), self._known(args), self._known(kwargs or {}))
         if isinstance(result, Tensor):
             self._keep(result, node)
         elif isinstance(result, list | tuple):
