@@ -5,7 +5,8 @@
 12 layers of width 768, 32,000 tokens in the vocabulary, a prompt of 32 tokens, greedy. All have the same weights:
 transformers those of danlu's Hugging Face layout, llama.cpp, of the package xllamacpp, danlu's own GGUF export. Each
 contestant writes a few tokens to warm up. Quality is the correlation of the first token's scores with those of danlu in
-float32; random weights feel rounding more than trained ones, for which benchmarks/precision.py tells. Each step reads all weights once, so the speed of memory, measured beside, says what the limit is.
+float32; random weights feel rounding more than trained ones, of which benchmarks/precision.py tells. Each step reads
+all weights once, so the speed of memory, measured beside, says what the limit is.
 """
 
 import argparse
