@@ -123,7 +123,7 @@ def cut_in_parts(examples: Examples, config: SplitConfig) -> tuple[Examples, Spl
 
 @dataclass(frozen=True)
 class _Cut:
-    """The parts of documents: text, the document's position, and the side: 0 to train, 1 for validation, 2 for the test."""
+    """The parts of documents: text, the document's position, and the side (0 train, 1 validation, 2 test)."""
 
     text: pl.Series
     document: pl.Series
