@@ -37,6 +37,11 @@ CASES = {
         },
     ),
     "text": ("texts.csv", 4, {"model": LSTM, "train__steps": 60}),
+    "budget": (
+        "texts.csv",
+        2,
+        {"model": LSTM, "train__steps": 60, "train__batch_size": None, "train__batch_tokens": 200},
+    ),
     "corpus": ("corpus.txt", 3, {"target": None, "model": LLAMA, "train__steps": 60, "data__text__max_length": 32}),
     "images": ("images.npz", 4, {"model": CNN, "train__steps": 60, "train__augment": True}),
 }
@@ -119,6 +124,11 @@ def text(folder: Path) -> None:
     (folder / "texts.csv").write_text("\n".join(["text,label", *lines]))
 
 
+def budget(folder: Path) -> None:
+    """The same texts, in batches of as many as fit."""
+    text(folder)
+
+
 def corpus(folder: Path) -> None:
     """corpus.txt: lines of words."""
     rng = np.random.default_rng(0)
@@ -137,7 +147,7 @@ def images(folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("make", [table, text, corpus, images])
+@pytest.mark.parametrize("make", [table, text, budget, corpus, images])
 def test_run_killed_at_many_random_moments_ends_with_the_weights_of_the_uninterrupted_run(make, tmp_path):
     make(tmp_path)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "DANLU_LANG": "en"}

@@ -18,6 +18,7 @@ from danlu.events import Progress
 from danlu.words import Note
 
 GATHER_BYTES = 1 << 20  # of dense rows are copied at a time, then cut without copying: it stays in cache
+WINDOW = 200  # batches of a token budget within which rows are sorted by length; of 50, padding is twice as much
 LENGTH_BITS = 5  # rows whose lengths agree in the leading bits, so within 1/16, count as equally long
 
 
@@ -25,9 +26,10 @@ LENGTH_BITS = 5  # rows whose lengths agree in the leading bits, so within 1/16,
 class Loader:
     """Batches of a store: `batch_size` rows each, or as many as fit into `batch_tokens` (rows × longest row).
 
-    Rows of unequal length are batched with rows of similar length. Every epoch has the same number of
-    batches; a last one that is not full is kept. Raises DanluError where one row exceeds `batch_tokens`, or
-    where rows have no length that could be counted.
+    Rows of unequal length are batched with rows of similar length: those of all rows, or of a token budget those of a
+    window, into which rows are drawn anew each epoch. Every epoch has the same number of batches; a last one that is
+    not full is kept. Raises DanluError where one row exceeds `batch_tokens`, or where rows have no length that could be
+    counted.
     """
 
     store: Store
@@ -80,18 +82,41 @@ class Loader:
         rows = len(self.store)
         if self.batch_size is not None:
             return [*range(0, rows, self.batch_size), rows]
-        assert self.batch_tokens is not None
-        if self._rounded_lengths is None:
-            raise DanluError("train.no_tokens")
-        return _budget_cuts(self._rounded_lengths.sort(descending=True).values, self.batch_tokens)
+        cuts = [0]
+        for window in self._windows(self._longest_first):
+            cuts += [cuts[-1] + cut for cut in _budget_cuts(window, self._budget)[1:]]
+        return cuts
 
     def _row_order(self, epoch: int) -> Tensor:
-        """All rows, shuffled; where they are unequal, the longest first and only equals shuffled."""
+        """All rows, shuffled; where they are unequal, the longest of each window first and only equals shuffled."""
         rows = len(self.store)
         order = epoch_order(rows, self.seed, epoch) if self.shuffle else torch.arange(rows)
         if self._rounded_lengths is None:
             return order
-        return order[self._rounded_lengths[order].argsort(descending=True, stable=True)]
+        order = order[self._rounded_lengths[order].argsort(descending=True, stable=True)]
+        return order if self.batch_tokens is None else torch.cat(self._windows(order))
+
+    @property
+    def _budget(self) -> int:
+        assert self.batch_tokens is not None
+        return self.batch_tokens
+
+    @cached_property
+    def _longest_first(self) -> Tensor:
+        """(N,) rounded lengths, the same in the order of any epoch."""
+        if self._rounded_lengths is None:
+            raise DanluError("train.no_tokens")
+        return self._rounded_lengths.sort(descending=True).values
+
+    def _windows(self, sorted_rows: Tensor) -> list[Tensor]:
+        """What is sorted by length, (N,), dealt to windows one by one: each has rows of all lengths, and as long ones.
+
+        So the lengths in a window, and with them its cuts, are those of every epoch; which rows it holds of each length
+        is not.
+        """
+        batches = int(self._longest_first.sum()) / self._budget
+        count = max(1, round(batches / WINDOW))
+        return [sorted_rows[first::count] for first in range(count)]
 
     def _spans(self, epoch: int) -> list[tuple[int, int]]:
         """First and last position of every batch, in the order in which `epoch` takes them."""

@@ -151,6 +151,7 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
     decay = optim.decay_weights(optimizer, plan)
     gradients = Gradients(model, objective, plan)
     batches = _endless(training.loader, state.step * plan.accumulate)
+    share = _mean_count(training) * plan.accumulate if plan.batch_tokens else None
     seed_of = _seeder(plan.seed, device)
     generator = torch.Generator()
     scale = scaling.Scale(state.scale, state.clean) if plan.precision == "float16" else None
@@ -166,14 +167,15 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
         if count == 0:
             state.skipped += 1
             return
+        divisor = share or count
 
         def closure() -> float:
             optimizer.zero_grad()
             if scale:
-                value = sum(gradients.add(batch, count / scale.factor) for batch in these) / scale.factor
+                value = sum(gradients.add(batch, divisor / scale.factor) for batch in these) / scale.factor
                 scaling.unscale(parameters, scale.factor)
             else:
-                value = sum(gradients.add(batch, count) for batch in these)
+                value = sum(gradients.add(batch, divisor) for batch in these)
             if penalty:  # part of what a line search compares
                 extra = penalty()
                 extra.backward()
@@ -195,13 +197,22 @@ def _stepper(training: Training, optimizer: "optim.AnyOptimizer", device: torch.
             state.scale, state.clean = scale.factor, scale.clean
         if decay:
             decay()
-        state.loss_sum += loss * count
+        state.loss_sum += loss * divisor
         state.loss_count += count
         if plan.optimizer == "lbfgs" and abs(loss - state.last_loss) <= CONVERGED * abs(loss):
             state.stopped = "converged"
         state.last_loss = loss
 
     return step
+
+
+def _mean_count(training: Training) -> float:
+    """What a batch of a token budget counts for on average: each is divided by it, so that every row weighs the same.
+
+    Divided by their own counts, the few rows of a batch of long ones would weigh more than the many of a short one.
+    """
+    loader = training.loader
+    return sum(training.objective.count(batch) for batch in loader.batches(0)) / loader.steps_per_epoch
 
 
 def _endless(loader: Loader, start: int) -> Iterator[Batch]:
@@ -328,8 +339,14 @@ def _not_finite(loss: float, step: int, batches: list[Batch], training: Training
 def _evaluation_rows(training: Training) -> int:
     plan = training.plan
     if training.validation.by_position:  # an output per position: no more of them than a step holds
-        return plan.batch_size or 1
+        return plan.batch_size or _rows_within(training.validation, plan.batch_tokens or 0)
     return max(256, min(4 * (plan.batch_size or 256), 4096))
+
+
+def _rows_within(store: Store, tokens: int) -> int:
+    """Rows, the longest of the store, that make up so many tokens."""
+    longest = int(store.lengths.max()) if store.lengths is not None else tokens
+    return max(1, tokens // max(longest, 1))
 
 
 class _Clock:
