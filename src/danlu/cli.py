@@ -185,6 +185,7 @@ def predict(
     text: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.predict.text"))] = None,
     row: Annotated[list[str] | None, typer.Option(metavar="JSON", help=say("cli.predict.row"))] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.predict.out"))] = None,
+    row_numbers: Annotated[bool, typer.Option("--row-numbers", help=say("cli.predict.row_numbers"))] = False,
     language: Language = None,
 ) -> None:
     """Apply a run's model to new data."""
@@ -193,6 +194,7 @@ def predict(
 
     from danlu import api, output
     from danlu.data.tally import Tally
+    from danlu.predictor import numbered
 
     file = output.writable(out) if out else None
     predictor, tally = api.load(run), Tally()
@@ -201,9 +203,10 @@ def predict(
     if data and not rows and predictor.is_bare_text(data):
         raise DanluError("cli.text_as_file", text=data, run=str(run))
     if rows:
-        _write(lambda _: iter([predictor.predict(rows, tally)]), file)
+        answered = predictor.predict(rows, tally)
+        _write(lambda _: iter([numbered(answered) if row_numbers else answered]), file)
     else:
-        _write(lambda progress: predictor.predict_stream(str(data), tally=tally, progress=progress), file)
+        _write(lambda progress: predictor.predict_stream(str(data), None, tally, progress, row_numbers), file)
     for note in tally.notes():
         print(note, file=sys.stderr)
 
@@ -412,9 +415,7 @@ def export(
     from danlu import api
     from danlu.display import shown
 
-    shown(
-        api.exporting(run, to, out, rows=rows, int8=int8, bits=bits, compiled=compiled, max_drop=max_drop)
-    )
+    shown(api.exporting(run, to, out, rows=rows, int8=int8, bits=bits, compiled=compiled, max_drop=max_drop))
 
 
 @_command("report", "danlu report runs/reviews\ndanlu report runs/reviews --open")

@@ -22,7 +22,7 @@ from danlu.data.loader import evaluation_batches
 from danlu.data.masking import Masking
 from danlu.data.pairs import Pairs
 from danlu.data.passages import Passages
-from danlu.data.read import examples_of, read, stream
+from danlu.data.read import examples_of, read, stream_as_written
 from danlu.data.split import labelled
 from danlu.data.store import Store
 from danlu.data.tally import Tally
@@ -195,21 +195,24 @@ class Predictor:
         rows: int | None = None,
         tally: Tally | None = None,
         progress: Progress | None = None,
+        row_numbers: bool = False,
     ) -> Iterator[pl.DataFrame]:
         """`predict` of a file (or "-", standard input) in pieces of `rows` rows, in constant memory.
 
         What is unusual in the rows (values never seen, texts cut, rows left out because a cell cannot be read) is
-        counted in `tally`; `progress` is told of rows done, the total being unknown. Raises DanluError where more rows
-        are unreadable than `data.max_bad_rows` allows.
+        counted in `tally`; `progress` is told of rows done, the total being unknown; `row_numbers` puts the number of
+        each row in what was read before it, as the column `row`. Raises DanluError where more rows are unreadable than
+        `data.max_bad_rows` allows.
         """
         done = 0
         many = PIECE_WRITTEN if isinstance(self.codec.reading, Pairs) else PIECE
-        for examples in stream(source, self.data, self.columns, rows or many):
+        for examples, given in stream_as_written(source, self.data, self.columns, rows or many):
             if tally is not None:
                 tally.said += examples.origin.notes
                 for bad in examples.origin.bad_rows:
                     tally.add("predict.left_out", "", 1, str(bad.reason))
-            yield self.answers(examples, tally, beyond(progress, done))
+            answered = self.answers(examples, tally, beyond(progress, done), given=given)
+            yield numbered(answered, examples.frame[ROW]) if row_numbers else answered
             done += len(examples)
 
     def answers(
@@ -218,13 +221,15 @@ class Predictor:
         tally: Tally | None = None,
         progress: Progress | None = None,
         store: Store | None = None,
+        given: pl.DataFrame | None = None,
     ) -> pl.DataFrame:
         """The predictions of typed rows beside their input columns; of documents, what they cost the model; of texts
         with entities, those found: a list of {text, label, start, end, score} per row.
 
-        `store`: the rows as `encoded` gave them, where somebody else reads it too.
+        `store`: the rows as `encoded` gave them, where somebody else reads it too; `given`: the input columns as they
+        were written.
         """
-        inputs = examples.frame.drop(ROW)
+        inputs = examples.frame.drop(ROW) if given is None else given
         own = self.answers_to(examples, tally, progress=progress)
         answered = own.columns() if own else self._predictions(store or self._encoded(examples, tally), progress)
         for column in [column for column in inputs.columns if column in answered]:
@@ -440,6 +445,12 @@ class Predictor:
         if not isinstance(masking, Masking) or _exists(text):
             return False
         return " " in text or bool(masking.written_mask.search(text))
+
+
+def numbered(answered: pl.DataFrame, rows: pl.Series | None = None) -> pl.DataFrame:
+    """The answers with the number of each row before them; rows: positions in what was read, else 0, 1, 2, …"""
+    place = pl.int_range(answered.height, dtype=pl.UInt32, eager=True) if rows is None else rows
+    return answered.insert_column(0, (place + 1).alias(free_name("row", answered.columns)))
 
 
 def _write_answering(run: Run, pairs: Pairs, pad: int | None) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -222,6 +223,13 @@ def test_the_sheet_that_is_read_is_said_or_chosen(tmp_path: Path) -> None:
     assert error.value.key == "data.sheet_without_workbook"
 
 
+def _tarred() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("rows.csv"), io.BytesIO(b""))
+    return packed.getvalue()
+
+
 def _zipped() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -234,6 +242,7 @@ FOREIGN = {
     "pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
     "zip": _zipped(),
     "packed": bz2.compress(b"a,b\n1,2\n"),
+    "tar": _tarred(),
     "program": Path(sys.executable).resolve().read_bytes()[:4096],
 }
 

@@ -105,9 +105,18 @@ def stream(source: str, config: DataConfig, columns: Columns | None, rows: int =
     ROW counts over all pieces; files are not hashed; a table in long format is read at once. Raises
     DanluError as `read` does.
     """
+    return (examples for examples, _ in stream_as_written(source, config, columns, rows))
+
+
+def stream_as_written(
+    source: str, config: DataConfig, columns: Columns | None, rows: int = 8192
+) -> Iterator[tuple[Examples, pl.DataFrame]]:
+    """`stream`, and beside each piece its columns with dates, booleans and numbers as the file writes them."""
     if config.sequences:  # the steps of a sequence may lie anywhere in a file
-        yield read(config, [source], columns)
+        examples = read(config, [source], columns)
+        yield examples, examples.frame.drop(ROW)
         return
+    texts: list[str] | None = None  # columns that are given as texts, in the first piece and so in all
     wish, share = _Wish(config, columns), _BadShare(config.max_bad_rows)
     for frame, origin in parts(sources_of(source), replace(wish.ask, block=_STREAM_BLOCK)):
         for piece in frame.iter_slices(rows):
@@ -115,12 +124,30 @@ def stream(source: str, config: DataConfig, columns: Columns | None, rows: int =
             share.add(examples.origin.bad_rows, piece.height + len(origin.bad_rows))
             if share.rows >= _ROWS_TO_JUDGE:
                 share.judge()
-            yield examples
+            texts = _otherwise_written(piece, examples) if texts is None else texts
+            yield examples, _as_written(piece, examples, texts)
             origin = replace(origin, bad_rows=(), notes=())  # told with the first piece of the part
         share.add(origin.bad_rows, len(origin.bad_rows))  # of a part without a good one
     share.judge()
     if not share.rows:
         raise DanluError("data.no_rows", files=source)
+
+
+def _otherwise_written(piece: pl.DataFrame, examples: Examples) -> list[str]:
+    """Columns whose texts became dates, booleans, or numbers without their decoration."""
+    decorated = {
+        name
+        for name, column in examples.columns.items()
+        if column.kind in ("date", "boolean") or (column.kind == "number" and column.format not in (None, "plain"))
+    }
+    return [name for name in decorated if piece.schema.get(name) == pl.String]
+
+
+def _as_written(piece: pl.DataFrame, examples: Examples, texts: Sequence[str]) -> pl.DataFrame:
+    """The columns of the rows that fit, these ones as texts."""
+    raw = piece.select(ROW, *(pl.col(name).cast(pl.String) for name in texts))
+    raw = raw.join(examples.frame.select(ROW), on=ROW, how="semi", maintain_order="left")
+    return examples.frame.drop(ROW).with_columns(raw.drop(ROW))
 
 
 def in_pieces(

@@ -124,6 +124,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "A single row as a JSON object, instead of DATA; may be repeated.",
         "不给 DATA，直接用 JSON 对象给一行；可重复。",
     ),
+    "cli.predict.row_numbers": (
+        "A column `row` before the others: the number of the row in the data, the header not counted. It tells which "
+        "rows have no prediction.",
+        "在最前面加一列 `row`：该行在数据中的序号（不计表头），由此可知哪些行没有预测。",
+    ),
     "cli.predict.out": (
         "File to write; its name tells the format: .csv, .tsv, .jsonl, .parquet, .arrow.",
         "输出文件，格式由后缀决定：.csv、.tsv、.jsonl、.parquet、.arrow。",

@@ -58,6 +58,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "a compressed file. Unpack it first; danlu unpacks only files in gzip (.gz), and not from standard input.",
         "压缩文件。请先解压；danlu 只会自动解压 gzip（.gz）文件，且标准输入除外。",
     ),
+    "data.foreign.tar": (
+        "a tar archive. Unpack it (tar -xf FILE) and name the files or the folder in it.",
+        " tar 归档文件。请先解开（tar -xf 文件），再给出其中的文件或目录。",
+    ),
     "data.foreign.program": (
         "a compiled program. Check the path.",
         "编译后的程序。请检查路径。",

@@ -8,8 +8,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "运行自带的报告衡量的才是它从未见过的行。",
     ),
     "predict.left_out": (
-        "{count} row(s) could not be read and have no prediction. The first: {place}{column}",
-        "有 {count} 行无法读取，因此没有预测结果。第一处：{place}{column}",
+        "{count} row(s) could not be read and have no prediction (--row-numbers tells which row each prediction is of). "
+        "The first: {place}{column}",
+        "有 {count} 行无法读取，因此没有预测结果（--row-numbers 会标明每个预测属于哪一行）。第一处：{place}{column}",
     ),
     "predict.answers_texts": (
         "generate: this model goes on with no text, it answers one ({task}). Use danlu predict RUN --text TEXT, or "

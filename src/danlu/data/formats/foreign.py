@@ -12,6 +12,7 @@ SIGNATURES = {
     ZIP: rb"PK\x03\x04",
     OLE: rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
     "packed": rb"BZh[1-9]1AY&SY|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|\x1f\x8b",
+    "tar": rb"(?s:.{257})ustar",
     "program": rb"\x7fELF|MZ[^\0]{0,2}\0|\xcf\xfa\xed\xfe",
     "sqlite": rb"SQLite format 3\0",
     "hdf5": rb"\x89HDF\r\n",
