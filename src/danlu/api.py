@@ -159,6 +159,7 @@ def export(
     rows: str | None = None,
     int8: bool = False,
     bits: Bits = "f16",
+    compiled: bool = False,
     max_drop: float = 1.0,
     quiet: bool = False,
 ) -> Path:
@@ -168,7 +169,8 @@ def export(
     """
     from danlu.display import shown
 
-    return shown(exporting(run, to, out, rows=rows, int8=int8, bits=bits, max_drop=max_drop), quiet=quiet)
+    events = exporting(run, to, out, rows=rows, int8=int8, bits=bits, compiled=compiled, max_drop=max_drop)
+    return shown(events, quiet=quiet)
 
 
 def evaluate(run: str | Path | Run, data: Any) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def test_a_folder_that_holds_something_is_left_alone(run, tmp_path):
         ("onx", {}, "export.unknown"),
         ("torch", {"int8": True}, "export.idle"),
         ("onnx", {"bits": "q4_0"}, "export.idle"),
+        ("onnx", {"compiled": True}, "export.idle"),
     ],
 )
 def test_a_wrong_format_or_an_option_without_use_is_refused(run, tmp_path, to, options, key):

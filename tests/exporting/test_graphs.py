@@ -1,6 +1,7 @@
 """Graphs: every family for every modality answers the same as ONNX and as torch.export, from tensors and from rows."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -14,9 +15,10 @@ from danlu.data.examples import Examples
 from danlu.data.read import examples_of
 from danlu.errors import DanluError
 from danlu.exporting import onnx_file, torch_file
+from danlu.exporting.graph import Past
 from danlu.exporting.job import Job
 from danlu.exporting.parity import elsewhere, largest_difference
-from danlu.exporting.preprocessing import plain_rows
+from danlu.exporting.preprocessing import answers_by_script, plain_rows
 from danlu.models import FAMILIES, build
 from danlu.predictor import Predictor
 from danlu.recipe import DataConfig, Recipe
@@ -50,15 +52,22 @@ def test_a_torch_package_answers_as_the_run_does(case, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("case", "exporter", "forbidden"),
+    ("case", "exporter", "forbidden", "options"),
     [
-        (Case("linear", "table", "tabular-classification"), onnx_file, ("danlu", "torch", "polars")),
-        (Case("distilbert", "text", "text-classification"), torch_file, ("danlu", "polars")),
+        (Case("linear", "table", "tabular-classification"), onnx_file, ("danlu", "torch", "polars"), {}),
+        (Case("distilbert", "text", "text-classification"), torch_file, ("danlu", "polars"), {}),
+        pytest.param(
+            Case("linear", "table", "tabular-classification"),
+            torch_file,
+            ("danlu", "polars"),
+            {"compiled": True},
+            marks=pytest.mark.skipif(shutil.which(torch_file.compiler()) is None, reason="there is no C++ compiler"),
+        ),
     ],
-    ids=["onnx", "torch"],
+    ids=["onnx", "torch", "compiled"],
 )
-def test_the_program_beside_it_answers_raw_rows_without_danlu(case, exporter, forbidden, tmp_path):
-    job = job_of(case, tmp_path)
+def test_the_program_beside_it_answers_raw_rows_without_danlu(case, exporter, forbidden, options, tmp_path):
+    job = job_of(case, tmp_path, **options)
     exporter.write(job)
     rows = plain_rows(job.rows)
     (tmp_path / "rows.json").write_text(json.dumps(rows, default=str), encoding="utf-8")
@@ -72,6 +81,49 @@ def test_the_program_beside_it_answers_raw_rows_without_danlu(case, exporter, fo
     assert [answer["prediction"] for answer in answers] == said["prediction"].to_list()
     for name in [name for name in said.columns if name.startswith("probability_")]:
         assert [answer[name] for answer in answers] == pytest.approx(said[name].to_list(), abs=1e-5)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "mistral"])
+def test_a_graph_reads_each_token_once_and_goes_on_as_the_run_does(family, tmp_path):
+    job = job_of(Case(family, "stream", "text-generation"), tmp_path)
+    onnx_file.write(job)
+    graph, read = onnx_file.in_runtime(tmp_path / "model.onnx", ("logits", "keys", "values")), list[int]()
+
+    def run(given):
+        read.append(given["tokens"].shape[1])
+        return graph(given)
+
+    prompts = ["the cat sat on a", "two dogs"]
+    rows = Examples(pl.DataFrame({"_row": [0, 1], "text": prompts}), job.rows.columns)
+    said = job.predictor.generate(prompts, temperature=0.0, max_new_tokens=6)
+    told = answers_by_script(job.predictor, rows, run, max_new_tokens=6)
+    assert [answer["prediction"] for answer in told] == said
+    beginnings = [place for place, tokens in enumerate(read) if tokens > 1]
+    assert len(beginnings) == 2
+    assert len(read) > 4
+    tokens = np.array([[1, 5, 6, 7, 8, 4]])
+    whole, kept = graph({"tokens": tokens} | nothing(job)), nothing(job)
+    for piece in np.split(tokens, [2, 3], axis=1):
+        part = graph({"tokens": piece} | kept)
+        kept = {"past_keys": part["keys"], "past_values": part["values"]}
+    np.testing.assert_allclose(part["logits"][:, -1], whole["logits"][:, -1], atol=1e-5)
+
+
+def nothing(job):
+    past = Past.of(job.predictor.module)
+    assert past
+    return {name: value.numpy() for name, value in past.empty(1).items()}
+
+
+@pytest.mark.parametrize(
+    ("family", "compiler", "key"),
+    [("linear", "no-such-compiler", "export.no_compiler"), ("gru", "false", "export.not_compiled")],
+)
+def test_what_cannot_be_compiled_is_refused(family, compiler, key, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, compiler))
+    with pytest.raises(DanluError) as error:
+        torch_file.write(job_of(Case(family, "sequence", "sequence-classification"), tmp_path, compiled=True))
+    assert error.value.key == key
 
 
 def test_numbers_and_several_labels_are_told_as_the_run_tells_them(tmp_path):

@@ -4,7 +4,7 @@ import difflib
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +30,7 @@ EXPORTERS: dict[str, str] = {  # format → module, whose `write` makes it
     "torch": "torch_file",
     "quantized": "quantized",
 }
+OPTIONS = {"--int8": "onnx", "--bits": "gguf", "--compiled": "torch"}  # option → the only format that has it
 TRIED = 16  # rows on which what is written is tried
 
 __all__ = ["EXPORTERS", "exporting"]
@@ -43,6 +44,7 @@ def exporting(
     rows: str | None = None,
     int8: bool = False,
     bits: Bits = "f16",
+    compiled: bool = False,
     max_drop: float = 1.0,
 ) -> Generator[Event, None, Path]:
     """Write the run's model in the format `to` into the folder `out`, a new one, and try it.
@@ -50,7 +52,7 @@ def exporting(
     `rows`: a file of rows to try it on, instead of those that the run keeps. Raises DanluError where the run has no
     such format, or the file answers otherwise than the run does, and then leaves nothing.
     """
-    write = _exporter(to, int8, bits)
+    write = _exporter(to, {"--int8": int8, "--bits": bits != "f16", "--compiled": compiled})
     run = run if isinstance(run, Run) else Run.open(run)
     folder = Path(out) if out else Path("exports") / f"{run.folder.resolve().name}-{to}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -70,6 +72,7 @@ def exporting(
         labelled=lambda: _labelled(run, predictor, rows),
         int8=int8,
         bits=bits,
+        compiled=compiled,
         max_drop=max_drop,
     )
     try:
@@ -87,14 +90,13 @@ def exporting(
     return folder
 
 
-def _exporter(to: str, int8: bool, bits: Bits) -> Callable[[Job], Proof]:
+def _exporter(to: str, asked: Mapping[str, bool]) -> Callable[[Job], Proof]:
     if to not in EXPORTERS:
         near = difflib.get_close_matches(to, EXPORTERS, n=3, cutoff=0.4) or list(EXPORTERS)
         raise DanluError("export.unknown", format=to, nearest=", ".join(near))
-    if int8 and to != "onnx":
-        raise DanluError("export.idle", option="--int8", format=to, only="onnx")
-    if bits != "f16" and to != "gguf":
-        raise DanluError("export.idle", option="--bits", format=to, only="gguf")
+    for option, only in OPTIONS.items():
+        if asked[option] and to != only:
+            raise DanluError("export.idle", option=option, format=to, only=only)
     module: Any = import_module(f"danlu.exporting.{EXPORTERS[to]}")
     return module.write
 

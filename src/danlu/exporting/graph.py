@@ -5,6 +5,7 @@ scores.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,13 @@ from danlu.data.codec import Codec
 from danlu.data.corpus import Documents
 from danlu.data.pairs import Pairs
 from danlu.errors import DanluError
+from danlu.models.causal import CausalLM
+from danlu.models.transformer import Cache
 from danlu.predictor import Predictor
 
-BATCH, ROWS, STEPS = "batch", 3, 5  # the size of what is traced means nothing: it may be any
+BATCH, ROWS, STEPS, BEFORE = "batch", 3, 5, 4  # the size of what is traced means nothing: it may be any
+PAST = ("past_keys", "past_values")  # (B, layers, heads, positions before, width of a head)
+KEPT = ("keys", "values")  # the same with the positions of these tokens behind: what is past to the next ones
 STEPPED = {
     "tokens": "length",
     "segments": "length",
@@ -25,6 +30,29 @@ STEPPED = {
     "terms": "terms",
     "terms_weight": "terms",
 }
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a language model keeps of each position that it has read."""
+
+    layers: int
+    heads: int
+    width: int
+    positions: int | None  # the largest number of them; None where there is none
+
+    @classmethod
+    def of(cls, module: nn.Module) -> "Past | None":
+        """Of the model; None where it keeps nothing."""
+        if not isinstance(module, CausalLM):
+            return None
+        config = module.config
+        return cls(config.depth, config.key_heads, config.per_head, module.positions)
+
+    def empty(self, rows: int, before: int = 0) -> dict[str, Tensor]:
+        """Of rows of which nothing was read yet."""
+        shape = (rows, self.layers, self.heads, before, self.width)
+        return {name: torch.zeros(shape) for name in PAST}
 
 
 @dataclass(frozen=True)
@@ -66,21 +94,56 @@ class Finished(nn.Module):
         return (outputs / temperature).sigmoid()
 
 
+@dataclass
+class Joined(Cache):
+    """A cache of what is given, to which the keys and values of new positions are joined."""
+
+    def put(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values of the layer up to the last new one."""
+        self.keys[layer] = torch.cat([self.keys[layer], keys], dim=2)
+        self.values[layer] = torch.cat([self.values[layer], values], dim=2)
+        return self.keys[layer], self.values[layer]
+
+
+class Continued(nn.Module):
+    """tokens (B, T) and what is kept of those before → scores (B, T, tokens), and what is kept of all of them."""
+
+    def __init__(self, model: CausalLM) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor, past_keys: Tensor, past_values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        cache = Joined(list(past_keys.unbind(1)), list(past_values.unbind(1)), past_keys.shape[3])
+        logits = self.model.scores(self.model.trunk(tokens, cache=cache))
+        return logits, torch.stack(cache.keys, dim=1), torch.stack(cache.values, dim=1)
+
+
 def traced(predictor: Predictor) -> Traced:
     """The predictor's model as a program; DanluError where torch cannot trace it for any number of rows."""
     given = example_inputs(predictor.codec)
+    past = Past.of(predictor.module)
+    module = Finished(predictor, tuple(given)) if past is None else Continued(cast("CausalLM", predictor.module))
+    outputs = tuple(predictor.module(given)) + (KEPT if past else ())
+    given |= past.empty(ROWS, BEFORE) if past else {}
     names = tuple(given)
-    dynamic = tuple({0: BATCH} | ({1: STEPPED[name]} if name in STEPPED else {}) for name in names)
-    dims = {name: Dim(name, min=1) for sizes in dynamic for name in sizes.values()}
+    dynamic = tuple({0: BATCH} | _growing(name) for name in names)
+    dims = {name: Dim(name, min=int(name != "past")) for sizes in dynamic for name in sizes.values()}
     shapes = tuple({place: dims[name] for place, name in sizes.items()} for sizes in dynamic)
-    module = Finished(predictor, names).eval()
+    module.eval()
+    given_shapes = (shapes,) if past is None else shapes  # of tensors that are taken one by one, or by their names
     with torch.no_grad():
         try:
-            program = torch.export.export(module, tuple(given.values()), dynamic_shapes=(shapes,), strict=False)
+            program = torch.export.export(module, tuple(given.values()), dynamic_shapes=given_shapes, strict=False)
         except RuntimeError as error:  # what torch cannot trace: an architecture that branches on what it reads
             raise DanluError("export.no_graph", why=" ".join(str(error).split())[:300]) from None
-        outputs = tuple(predictor.module(given))
     return Traced(program, names, outputs, dynamic)
+
+
+def _growing(name: str) -> dict[int, str]:
+    """Which dimension of a tensor may be of any size beside the rows, and its name."""
+    if name in PAST:
+        return {3: "past"}
+    return {1: STEPPED[name]} if name in STEPPED else {}
 
 
 def example_inputs(codec: Codec) -> dict[str, Tensor]:

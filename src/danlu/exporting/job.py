@@ -33,6 +33,7 @@ class Job:
     labelled: Callable[[], Examples]
     int8: bool = False
     bits: Bits = "f16"
+    compiled: bool = False
     max_drop: float = 1.0  # points of the main metric that rounding may cost
     progress: Progress | None = None
 

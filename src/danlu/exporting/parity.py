@@ -15,7 +15,7 @@ from danlu.data.store import Store
 from danlu.errors import DanluError
 from danlu.evaluation.judge import About, evaluation
 from danlu.evaluation.metrics import LOWER_IS_BETTER
-from danlu.exporting.graph import rows_of_terms
+from danlu.exporting.graph import Past, rows_of_terms
 from danlu.exporting.job import Job, Proof
 from danlu.exporting.preprocessing import answers_by_script
 from danlu.exporting.reference import Run
@@ -37,10 +37,12 @@ class Elsewhere(nn.Module):
         self.run = run
         self.targets = {} if predictor.codec.reading else dict(predictor.codec.targets)
         self.temperatures = dict(predictor.temperatures)
+        self.past = Past.of(predictor.module)
         self.place = nn.Parameter(torch.zeros(0))  # says on which device the model is
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        given = {name: value.numpy() for name, value in rows_of_terms(inputs).items()}
+        unread = self.past.empty(len(inputs["tokens"])) if self.past else {}
+        given = {name: value.numpy() for name, value in (rows_of_terms(inputs) | unread).items()}
         outputs = {name: torch.from_numpy(value) for name, value in self.run(given).items()}
         if "told" in inputs:
             outputs["logits"] = outputs["logits"][inputs["told"]]

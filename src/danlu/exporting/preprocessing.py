@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from tokenizers import Tokenizer
 from danlu.data.examples import ROW, Examples
 from danlu.data.text import opened
 from danlu.exporting import reference
+from danlu.exporting.graph import Past
 from danlu.exporting.job import Job
 from danlu.predictor import Predictor
 
 ANSWERS: dict[str | None, tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]] = {
     None: (reference.target_answers, ()),
-    "documents": (reference.continuations, ()),
+    "documents": (reference.continuations, (reference.nothing_read,)),
     "pairs": (reference.written_answers, (reference.log_softmax, reference.beam_search)),
     "masked": (reference.filled_masks, (reference.log_softmax, reference.marks_around)),
     "words": (
@@ -105,11 +107,13 @@ def setup_of(predictor: Predictor) -> dict[str, Any]:
     """What preprocessing.json holds: all that was fitted, and how the columns are written."""
     said = predictor.codec.to_json()
     columns = {name: predictor.columns[name] for name in predictor.codec.inputs if name in predictor.columns}
+    past = Past.of(predictor.module)
     return {
         "task": predictor.task.name,
         "columns": {name: {"kind": column.kind, "format": column.format} for name, column in columns.items()},
         **{name: value for name, value in said.items() if name not in ("notes", "unused", "inputs") and value},
         "targets": said["targets"],
+        **({"past": asdict(past)} if past else {}),
     }
 
 

@@ -209,21 +209,32 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
 
 def continuations(setup: Any, rows: Rows, run: Run, tokenizer: Any, inputs: Sequence[Any]) -> list[dict[str, Any]]:
     """How each text goes on by the likeliest tokens, `max_new_tokens` of a row at most (20 where it says nothing)."""
-    how = setup["reading"]
+    how, past = setup["reading"], setup.get("past")
     answers = []
     for row in rows:
         prompt = as_text(row[how["column"]])
         ids = tokenizer.encode(prompt.lower() if how["lowercase"] else prompt, add_special_tokens=False).ids
         known, written = [how["begin"], *ids], list[int]()
+        unread, kept = known, nothing_read(past) if past else {}
         for _ in range(row.get("max_new_tokens") or 20):
-            seen = np.array([(known + written)[-how["max_length"] :]])
-            token = int(run({"tokens": seen})["logits"][0, -1].argmax())
+            told = run({"tokens": np.array([unread])} | kept)
+            token = int(told["logits"][0, -1].argmax())
             if token in (how["begin"], how["end"]):
                 break
             written.append(token)
+            if past and len(known + written) > (past["positions"] or math.inf):
+                break
+            unread = [token] if past else (known + written)[-how["max_length"] :]
+            kept = {"past_keys": told["keys"], "past_values": told["values"]} if past else {}
         before = len(tokenizer.decode(known))
         answers.append({"prediction": tokenizer.decode(known + written)[before:]})
     return answers
+
+
+def nothing_read(past: Any) -> Arrays:
+    """What the graph keeps of the tokens before the first: (1, layers, heads, 0, width of a head)."""
+    shape = (1, past["layers"], past["heads"], 0, past["width"])
+    return {name: np.zeros(shape, np.float32) for name in ("past_keys", "past_values")}
 
 
 def written_answers(setup: Any, rows: Rows, run: Run, tokenizer: Any, inputs: Sequence[Any]) -> list[dict[str, Any]]:

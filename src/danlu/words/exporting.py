@@ -50,6 +50,21 @@ WORDS: dict[str, tuple[str, str]] = {
         "export: this model cannot be written as a graph: {why}. Choose another format (danlu export --help).",
         "export：这个模型无法写成计算图：{why}。请换一种格式（danlu export --help）。",
     ),
+    "export.no_compiler": (
+        "export: --compiled needs a C++ compiler, and {compiler} is not there. Install one (apt-get install g++; "
+        "xcode-select --install), name it in CXX, or leave --compiled out: model.pt2 needs none.",
+        "export：--compiled 需要 C++ 编译器，而 {compiler} 不存在。请安装（apt-get install g++；xcode-select --install），"
+        "或用 CXX 指定，或去掉 --compiled：model.pt2 不需要编译器。",
+    ),
+    "export.not_compiled": (
+        "export: AOTInductor does not compile this model: {why}. Nothing was left. Leave --compiled out.",
+        "export：AOTInductor 无法编译这个模型：{why}。没有留下任何文件。请去掉 --compiled。",
+    ),
+    "export.compiling": ("compiling", "编译"),
+    "export.compiled": (
+        "{file}: compiled in {seconds} s, for processors like this one",
+        "{file}：编译用时 {seconds} 秒，适用于与本机同类的处理器",
+    ),
     "export.no_rows": (
         "export: {run} keeps no rows on which the result could be tried, and its data was in memory. Give a file of "
         "rows: --rows FILE",
