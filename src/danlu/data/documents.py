@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +175,9 @@ def drawn(examples: Examples, most: int, seed: int) -> Examples:
     begin, end = (sizes[document] * place // counts[document] for place in (number, number + 1))
     order = np.random.default_rng(seed).permutation(len(document))
     taken = np.sort(order[: max(1, int(((end - begin)[order].cumsum() <= most).sum()))])
-    parts = [lines_between(texts, int(document[i]), int(begin[i]), int(end[i])) for i in taken]
+    parts: list[str] = []
+    for row, places in groupby(taken.tolist(), key=lambda i: int(document[i])):
+        parts += lines_between(texts, row, [(int(begin[i]), int(end[i])) for i in places])
     chosen = examples.take(document[taken])
     frame = chosen.frame.with_columns(pl.Series(name, parts, dtype=pl.String))
     return replace(chosen, frame=frame.filter(pl.col(name).str.contains(r"\S")))

@@ -165,17 +165,29 @@ def sample(series: pl.Series, most: int, seed: int) -> list[str]:
     return found
 
 
-def lines_between(series: pl.Series, row: int, begin: int, end: int) -> str:
-    """The whole lines between two bytes of a text; all characters there where a half of it holds no end of a line."""
+def lines_between(series: pl.Series, row: int, places: Sequence[tuple[int, int]]) -> list[str]:
+    """The whole lines between two bytes of a text, for each pair of them.
+
+    All characters there where a half of them holds no end of a line.
+    """
+    size = int(byte_sizes(series[row : row + 1])[0])
     if is_kept(series):
+        start = int(series.struct.field("start")[row])
         with _opened(series) as file:
-            file.seek(int(series.struct.field("start")[row]) + begin)
-            text = file.read(end - begin).decode(errors="ignore")  # the first and the last character may be cut
-    else:
-        text = str(series[row]).encode()[begin:end].decode(errors="ignore")
-    half, whole = len(text) // 2, int(byte_sizes(series[row : row + 1])[0])
-    first = text.find("\n", 0, half) + 1 if begin else 0
-    last = text.rfind("\n", half) + 1 if end < whole else 0
+            return [_whole_lines(_part(file, start + begin, end - begin), begin, end == size) for begin, end in places]
+    text = str(series[row]).encode()
+    return [_whole_lines(text[begin:end], begin, end == size) for begin, end in places]
+
+
+def _part(file: BinaryIO, begin: int, size: int) -> bytes:
+    file.seek(begin)
+    return file.read(size)
+
+
+def _whole_lines(written: bytes, begin: int, is_end: bool) -> str:
+    text = written.decode(errors="ignore")  # the first and the last character may be cut
+    first = text.find("\n", 0, len(text) // 2) + 1 if begin else 0
+    last = 0 if is_end else text.rfind("\n", len(text) // 2) + 1
     return text[first : last or len(text)]
 
 
