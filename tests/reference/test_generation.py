@@ -163,6 +163,19 @@ def test_a_models_first_tokens_are_as_frequent_as_likely(model: CausalLM) -> Non
     assert (frequent - chances).abs().max() < 0.03  # four deviations of a share of one half
 
 
+@pytest.mark.parametrize("cold", [1e-29, 1e-31, 1e-40, 5e-324])
+def test_next_to_no_temperature_takes_the_likeliest_token(cold: float, model: CausalLM) -> None:
+    prompts = [[1, 2, 3], [4, 5]]
+    assert generate(model, prompts, GenerationConfig(temperature=cold, max_new_tokens=8)) == generate(
+        model, prompts, greedy(max_new_tokens=8)
+    )
+
+
+def test_next_to_no_share_of_the_tokens_keeps_the_likeliest(model: CausalLM) -> None:
+    config = GenerationConfig(temperature=1.0, top_p=5e-324, max_new_tokens=8)
+    assert generate(model, [[1, 2, 3]], config) == generate(model, [[1, 2, 3]], greedy(max_new_tokens=8))
+
+
 def test_the_same_seed_writes_the_same_text_and_another_one_another(model: CausalLM) -> None:
     texts = [generate(model, PROMPTS, GenerationConfig(max_new_tokens=15, seed=seed)) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from danlu import native
 from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
-from danlu.models.in_c import ACTIVATIONS, KINDS, Held, Norm, addresses
+from danlu.models.in_c import ACTIVATIONS, KINDS, Held, Norm, addresses, at
 from danlu.models.int8 import Int8Linear
 from danlu.models.transformer import Block, Cache, Encoded, Trunk, places, rotation
 
@@ -95,7 +95,7 @@ class Step:
         positions = places(tokens, cache.length, None, start)
         x = self.trunk.embedding(tokens, positions, None, self.vectors).float().contiguous()
         scores = torch.empty(len(tokens), self.decoder.head.outputs)
-        if self.function(byref(self.decoder), byref(texts), c_void_p(x.data_ptr()), c_void_p(scores.data_ptr())):
+        if self.function(byref(self.decoder), byref(texts), at(x), at(scores)):
             raise MemoryError
         cache.length += 1
         return scores

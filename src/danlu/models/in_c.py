@@ -11,6 +11,17 @@ KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 ACTIVATIONS = {"relu": 0, "gelu": 1, "gelu_tanh": 2, "silu": 3}
 
 
+def open_to_c(x: Tensor) -> bool:
+    """Whether numbers may be read and written behind torch's back: on a processor, and nothing traces."""
+    watched = torch._C._len_torch_dispatch_stack() or torch.compiler.is_compiling() or torch.compiler.is_exporting()
+    return x.device.type == "cpu" and not watched
+
+
+def at(values: Tensor) -> c_void_p:
+    """Where the values lie; they must be held on to."""
+    return c_void_p(values.data_ptr())
+
+
 class Norm(Structure):
     _fields_ = [("weight", c_void_p), ("bias", c_void_p)]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu import native
-from danlu.models.in_c import ACTIVATIONS, Held
+from danlu.models.in_c import ACTIVATIONS, Held, at, open_to_c
 from danlu.models.int8 import Int8Linear
 from danlu.models.transformer import Block, Cache, Encoded, Layers, View
 
@@ -58,8 +58,7 @@ class PackedLayers(Layers):
     def _can(self, x: Tensor, view: View) -> bool:
         padded_at_most = view.mask is None or view.mask.shape[1:3] == (1, 1)
         seen_by_all = padded_at_most and not view.causal and not view.ordered and view.cos is None
-        elsewhere = x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_exporting()
-        return seen_by_all and not elsewhere and x.numel() > 0
+        return seen_by_all and open_to_c(x) and not torch.is_grad_enabled() and x.numel() > 0
 
 
 def can_be_packed(layers: Layers) -> bool:
@@ -136,12 +135,12 @@ class _Pass:
 
     def _round(self, x: Tensor, to: _Vectors) -> None:
         rows, width = x.shape
-        self.library.round_rows(_at(x.contiguous()), c_int64(rows), c_int64(width), byref(to.structure), self.threads)
+        self.library.round_rows(at(x.contiguous()), c_int64(rows), c_int64(width), byref(to.structure), self.threads)
 
     def _attend(self, qkv: _Product, out: Tensor) -> None:
         config, texts = self.config, len(self.begins) - 1
         self.library.attend_rows(
-            byref(qkv), _at(self.begins), c_int64(texts), c_int64(config.heads), c_int64(config.per_head), _at(out),
+            byref(qkv), at(self.begins), c_int64(texts), c_int64(config.heads), c_int64(config.per_head), at(out),
             self.threads,
         )  # fmt: skip
 
@@ -149,17 +148,13 @@ class _Pass:
         config = self.config
         after, rms = c_int64(config.norm_place == "after"), c_int64(config.norm == "rms")
         self.library.add_rows(
-            byref(y), _at(x), c_int64(self.rows), byref(self.held.norm(norm)), rms, after, c_double(config.norm_eps),
+            byref(y), at(x), c_int64(self.rows), byref(self.held.norm(norm)), rms, after, c_double(config.norm_eps),
             byref(to.structure), self.threads,
         )  # fmt: skip
 
     def _activate(self, y: _Product, to: _Vectors) -> None:
         activation, gated = c_int64(ACTIVATIONS[self.config.activation]), c_int64(self.config.gated)
         self.library.activate_rows(byref(y), c_int64(self.rows), activation, gated, byref(to.structure), self.threads)
-
-
-def _at(values: Tensor) -> c_void_p:
-    return c_void_p(values.data_ptr())
 
 
 @functools.cache

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from danlu.models import fused
+
 SCORES, VECTORS, MATRIX, BIAS = "logits", "vectors", "matrix", "bias"
 AT_ONCE = 1 << 22  # scores that are held at once: 16 MB
 LEAST = 128  # positions at once, below which matrix products are slow
@@ -67,7 +69,12 @@ class _TokenNats(torch.autograd.Function):
         for first in range(0, len(vectors), at_once):
             part = slice(first, first + at_once)
             x, true = vectors[part], wanted[part]
-            nats, d_scores = _nats_of(F.linear(x, weights), bias, true, smoothing, true != ignored)
+            scores = F.linear(x, weights)
+            in_place = fused.token_nats(scores, true, smoothing, ignored) if bias is None else None
+            if in_place is None:
+                nats, d_scores = _nats_of(scores, bias, true, smoothing, true != ignored)
+            else:
+                nats, d_scores = in_place.sum(), scores
             total += nats
             if d_bias is not None:
                 d_bias += d_scores.sum(0)

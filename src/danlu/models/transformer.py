@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from danlu.models.dropout import Dropout
+from danlu.models.fused import gelu_tanh
 from danlu.models.products import by_products
 from danlu.recipe import Frozen, multiple
 
@@ -23,7 +24,7 @@ MlpActivation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 MLP_ACTIVATIONS: dict[MlpActivation, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
-    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_tanh": gelu_tanh,
     "silu": F.silu,
 }
 LONGEST = 2048  # positions whose scores are held at once while training on a processor

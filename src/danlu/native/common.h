@@ -18,6 +18,19 @@ typedef struct {
     const float *weight, *bias; /* no bias: by the root of the mean square */
 } Norm;
 
+static inline float widened(uint16_t half) {
+    uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint16_t halved(float value) { /* to the nearest, ties to even */
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
 /* e^x with a relative error below 3e-7, as 2^n times a polynomial. */
 static inline float exponential(float x) {
     x = fminf(fmaxf(x, -87.0f), 88.0f);
@@ -48,7 +61,13 @@ static inline float gelu(float x) {
     return x * (x < 0 ? tail : 1 - tail);
 }
 
-static inline float gelu_tanh(float x) { return x / (1 + exponential(-1.59576912f * (x + 0.044715f * x * x * x))); }
+/* What x is multiplied by; 0 or 1 beyond ±10, to the last bit. */
+static inline float gelu_tanh_share(float x) {
+    float z = fminf(fmaxf(x, -10.0f), 10.0f);
+    return z > -10.0f ? 1 / (1 + exponential(-1.59576912f * (z + 0.044715f * z * z * z))) : 0;
+}
+
+static inline float gelu_tanh(float x) { return x * gelu_tanh_share(x); }
 
 static inline float silu(float x) { return x / (1 + exponential(-x)); }
 

@@ -44,19 +44,6 @@ typedef struct {
 #define BLOCK 1024    /* products of 14 and 7 bits whose sum fits 32 */
 #define LARGEST 16383 /* 14 bits */
 
-static float widened(uint16_t half) {
-    uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint16_t halved(float value) { /* to the nearest, ties to even */
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 static float activated(float x, int64_t activation) {
     switch (activation) {
     case RELU: return relu(x);
