@@ -71,8 +71,9 @@ def _nucleus(scores: Tensor, share: float) -> Tensor:
     ordered, places = scores.sort(descending=True)
     chances = ordered.softmax(-1)
     before = chances.cumsum(-1) - chances
-    left_out = (before >= share).scatter(1, places, before >= share)
-    return scores.masked_fill(left_out, -torch.inf)
+    beyond = before >= share
+    beyond[:, 0] = False  # also of a share that float32 cannot tell from 0
+    return scores.masked_fill(beyond.scatter(1, places, beyond), -torch.inf)
 
 
 def _generator(seed: int, row: int) -> torch.Generator:

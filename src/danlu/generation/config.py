@@ -10,6 +10,7 @@ from danlu.recipe import Frozen
 TEMPERATURE = 0.8
 SAMPLING = ("top_k", "top_p", "min_p", "seed")  # mean something only where tokens are drawn
 BEAMS = ("length_penalty", "early_stopping")
+COLDEST = 1e-30  # below it scores over the temperature are beyond float32, and the likeliest token is drawn anyway
 
 
 class GenerationConfig(Frozen):
@@ -45,5 +46,5 @@ class GenerationConfig(Frozen):
     def heat(self) -> float:
         """The temperature at which tokens are drawn; 0: the likeliest is taken."""
         if self.temperature is not None:
-            return self.temperature
+            return self.temperature if self.temperature >= COLDEST else 0.0
         return 0.0 if self.num_beams > 1 else TEMPERATURE

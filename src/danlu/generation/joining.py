@@ -73,8 +73,8 @@ class Rows:
         assert self.cache is not None
         old, unused = self.cache, int(self.start.min())
         length = max(old.length - unused, new.length)
+        self.cache = _laid([old, new], length)  # where it does not fit into memory, all is as it was
         self.start = torch.cat([self.start + length - old.length, start + length - new.length])
-        self.cache = _laid([old, new], length)
 
 
 def _laid(caches: Sequence[Cache], length: int) -> Cache:
@@ -108,8 +108,9 @@ class RereadRows:
     def join(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """(prompts, vocabulary)."""
         new = [list(prompt) for prompt in prompts]
+        scores = self._scores(new)
         self.texts += new
-        return self._scores(new)
+        return scores
 
     def next_scores(self, tokens: Tensor) -> Tensor:
         """tokens (B, 1) → (B, vocabulary)."""

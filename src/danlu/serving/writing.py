@@ -21,6 +21,7 @@ from danlu.generation.joining import gathering
 from danlu.generation.text import Writer, Written
 
 Finish = Literal["stop", "length"]
+TROUBLE = (DanluError, ArithmeticError, LookupError, RuntimeError, ValueError)  # which ends no other text
 JOINING_TOKENS = 2048  # of prompts that are read between two steps of the texts being written
 
 
@@ -170,18 +171,18 @@ class Engine:
             joining = list(self._joining())
             computing = loop.run_in_executor(self.thread, self._step, joining)
             await asyncio.wait([computing])
-            self._tell(computing)
+            self._tell(computing, joining)
             self.watch.streams(len(self.running))
         self.task = None
 
-    def _tell(self, computed: "asyncio.Future[list[tuple[_Text, Piece]]]") -> None:
-        """Hand the pieces to those who wait; what went wrong to all whose texts are being written."""
+    def _tell(self, computed: "asyncio.Future[list[tuple[_Text, Told]]]", joining: Sequence[_Text]) -> None:
+        """Hand to those who wait what was told of their texts; to all of them what no text alone is to blame for."""
         error = computed.exception()
         if error is None:
-            for text, piece in computed.result():
-                text.out.put_nowait(piece)
+            for text, told in computed.result():
+                text.out.put_nowait(told)
             return
-        for text in self.running:
+        for text in {*self.running, *joining}:
             text.out.put_nowait(error)
         self.running, self.rows = [], gathering(self.writer.model)
 
@@ -195,31 +196,47 @@ class Engine:
                 yield text
 
     @torch.inference_mode()
-    def _step(self, joining: Sequence[_Text]) -> list[tuple[_Text, Piece]]:
-        """One more token for each text."""
+    def _step(self, joining: Sequence[_Text]) -> list[tuple[_Text, Told]]:
+        """One more token for each text, or why it ends."""
         self._let_go()
-        before, told = self.running, []
-        self.running = [*before, *joining]
-        if before:
-            last = torch.tensor([[text.last] for text in before], device=self.device)
-            told += self._chosen(before, self.rows.next_scores(last))
+        told: list[tuple[_Text, Told]] = []
+        if self.running:
+            last = torch.tensor([[text.last] for text in self.running], device=self.device)
+            told += self._chosen(self.running, self.rows.next_scores(last))
         if joining:
-            self.watch.tokens("prompt", sum(len(text.wish.prompt) for text in joining))
-            told += self._chosen(joining, self.rows.join([text.wish.prompt for text in joining]))
-        self.watch.tokens("completion", len(told))
+            told += self._joined(joining)
+        self.watch.tokens("completion", sum(isinstance(each, Piece) for _, each in told))
         self._let_go()
         return told
 
-    def _chosen(self, texts: Sequence[_Text], scores: Tensor) -> list[tuple[_Text, Piece]]:
+    def _joined(self, texts: Sequence[_Text]) -> list[tuple[_Text, Told]]:
+        """The first token of each text; where one cannot be read, the others join without it."""
+        try:
+            scores = self.rows.join([text.wish.prompt for text in texts])
+        except TROUBLE as error:
+            if len(texts) > 1:
+                return [told for text in texts for told in self._joined([text])]
+            return [(texts[0], error)]
+        self.watch.tokens("prompt", sum(len(text.wish.prompt) for text in texts))
+        self.running = [*self.running, *texts]
+        return self._chosen(texts, scores)
+
+    def _chosen(self, texts: Sequence[_Text], scores: Tensor) -> list[tuple[_Text, Told]]:
         """The next piece of each text; scores (texts, vocabulary)."""
         scores = scores.float()
-        told = []
-        for row, text in enumerate(texts):
-            own = scores[row : row + 1]
-            allowed = text.wish.constraint.masked(own) if text.wish.constraint else own
+        return [(text, self._next(text, scores[row : row + 1])) for row, text in enumerate(texts)]
+
+    def _next(self, text: _Text, scores: Tensor) -> Told:
+        """The next piece of a text, or the error with which it ends; scores (1, vocabulary)."""
+        try:
+            allowed = text.wish.constraint.masked(scores) if text.wish.constraint else scores
             token = int(text.choice(allowed, [text.wish.place]))
-            told.append((text, text.add(token, _likely(own[0], token, text.wish.logprobs), self._ends(text))))
-        return told
+            if token >= scores.shape[-1]:
+                raise ArithmeticError("the model's scores are no numbers")
+            return text.add(token, _likely(scores[0], token, text.wish.logprobs), self._ends(text))
+        except TROUBLE as error:
+            text.over = True
+            return error
 
     def _ends(self, text: _Text) -> Sequence[int]:
         return [*self.writer.ends, *text.wish.ends]
