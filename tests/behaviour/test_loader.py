@@ -191,6 +191,22 @@ def test_evaluation_visits_every_row_once_and_says_where_it_stands(store: Store,
     assert sorted(seen) == list(range(len(store)))
 
 
+def test_short_rows_are_not_padded_to_a_long_one():
+    lengths = [9, 512, *[10] * 29, 8]
+    found = list(evaluation_batches(ragged_store(lengths), 32))
+    assert sorted(torch.cat([index for index, _ in found]).tolist()) == list(range(32))
+    assert sum(batch.inputs["tokens"].numel() for _, batch in found) == 512 + 31 * 10
+
+
+@given(st.lists(st.integers(1, 600), min_size=1, max_size=200))
+def test_rows_of_an_evaluation_are_padded_to_less_than_twice_their_length_or_by_little(lengths: list[int]):
+    found = list(evaluation_batches(ragged_store(lengths), 64))
+    for index, batch in found:
+        own, longest = torch.tensor(lengths)[index], batch.inputs["tokens"].shape[1]
+        assert (longest - own[2 * own <= longest]).sum() <= 512 + longest
+    assert len(found) <= 10 * (1 + len(lengths) // 64)
+
+
 def test_evaluation_of_no_rows_gives_no_batch():
     empty = Store({"numbers": Dense(torch.zeros(0, 3))}, {}, torch.zeros(0, dtype=torch.int64))
     assert list(evaluation_batches(empty, 8)) == []

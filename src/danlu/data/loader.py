@@ -7,6 +7,7 @@ number of processes does not change what is learned.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from danlu.words import Note
 GATHER_BYTES = 1 << 20  # of dense rows are copied at a time, then cut without copying: it stays in cache
 WINDOW = 200  # batches of a token budget within which rows are sorted by length; of 50, padding is twice as much
 LENGTH_BITS = 5  # rows whose lengths agree in the leading bits, so within 1/16, count as equally long
+
+BATCH_TOKENS = 512  # that take about as long as the start of another batch
 
 
 @dataclass(frozen=True)
@@ -169,8 +172,19 @@ def _all_batches(store: Store, batch_size: int) -> Iterator[tuple[Tensor, Batch]
     lengths = store.lengths
     order = torch.arange(rows) if lengths is None else lengths.argsort(descending=True, stable=True)
     for first in range(0, rows, batch_size):
-        index = order[first : first + batch_size]
-        yield index, store.batch(index)
+        for index in _alike(order[first : first + batch_size], lengths):
+            yield index, store.batch(index)
+
+
+def _alike(index: Tensor, lengths: Tensor | None) -> list[Tensor]:
+    """The rows, longest first, in stretches: cut where a length halves and a batch more costs less than the padding."""
+    if lengths is None:
+        return [index]
+    own, cuts, longest = lengths[index].tolist(), [0], int(lengths[index[0]])
+    for place, length in enumerate(own):
+        if 2 * length <= longest and (longest - length) * (len(own) - place) > BATCH_TOKENS:
+            cuts, longest = [*cuts, place], length
+    return [index[begin:end] for begin, end in pairwise([*cuts, len(own)])]
 
 
 def is_dense(store: Store) -> bool:
