@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
+import contest
 import numpy as np
 import polars as pl
 
@@ -34,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--side", choices=SIDES, help="run one side on --file, and print its figures as JSON")
     parser.add_argument("--file")
     given = parser.parse_args()
@@ -44,7 +47,9 @@ def main() -> None:
         path = Path(folder) / "rows.csv"
         write_csv(path, given.megabytes * ROWS_PER_MEGABYTE)
         runs = [(side, run_apart(side, path)) for _ in range(given.repeats) for side in SIDES]
-        print_table(runs, path.stat().st_size)
+        versions = {name: version(name) for name in ("danlu", "polars")}
+        footer = f"{contest.machine()}; {contest.listed(versions)}. {path.stat().st_size / 1e6:.0f} MB."
+        contest.report([*table(runs, path.stat().st_size), "", footer], given.write)
 
 
 def write_csv(path: Path, rows: int) -> None:
@@ -151,16 +156,15 @@ def run_apart(side: str, path: Path) -> dict[str, float]:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def print_table(runs: list[tuple[str, dict[str, float]]], size: int) -> None:
-    """One line per side: least seconds, most memory in files' sizes, and time against polars."""
-    print(f"{size / 1e6:.0f} MB")
+def table(runs: list[tuple[str, dict[str, float]]], size: int) -> list[str]:
+    """A line per side: least seconds, time against polars, most memory in files' sizes."""
+    lines = [f"| `{contest.command()}` | time | of polars | memory |", "|---|---|---|---|"]
     least = {side: min(run["seconds"] for name, run in runs if name == side) for side in SIDES}
     for side in SIDES:
         memory = max(run["bytes"] for name, run in runs if name == side) / size
-        witness = least[side.replace("danlu", "polars")]
-        print(
-            f"{side:22} {least[side]:7.2f} s   × {least[side] / witness:.2f} of polars   {memory:.2f} × file in memory"
-        )
+        share = least[side] / least[side.replace("danlu", "polars")]
+        lines.append(f"| {side} | {least[side]:.2f} s | {share:.2f} | {memory:.2f} × the file |")
+    return lines
 
 
 if __name__ == "__main__":
