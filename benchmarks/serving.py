@@ -5,7 +5,7 @@
     python benchmarks/serving.py start [RUN ...] [--rounds 3]
     python benchmarks/serving.py streams [RUN] [--streams 8] [--tokens 200]
     python benchmarks/serving.py soak [RUN] [--soaked 20000]
-    python benchmarks/serving.py storm [RUN] [--cases 100]
+    python benchmarks/serving.py storm [RUN ...] [--cases 200]
 
 `batching`: a run that reads one text, behind `danlu serve`, behind LitServe, which batches too, and behind a bare
 Starlette application that answers each request by itself; all call the same Predictor, and their answers are compared.
@@ -38,7 +38,7 @@ KINDS = {  # what is measured, and of which runs
     "start": ("table", "minilm"),
     "streams": ("writer",),
     "soak": ("minilm",),
-    "storm": ("table",),
+    "storm": ("table", "minilm", "writer"),
 }
 LITSERVE = Path(__file__).with_name("behind_litserve.py")
 POLL_S = 0.02
@@ -173,7 +173,9 @@ def batching(asked, run):
             print(f"    round {number + 1}, {name}: {found[name][-1]['speed']:.4g} requests/s", file=sys.stderr)
     apart = max(largest_difference(told["danlu serve"], others) for others in told.values())
     verdict = f"{'Same' if apart <= APART else 'NOT the same'} answers: probabilities apart by {apart:.4f} at most."
-    tell(asked, "batching", [*latencies(found), "", footer(asked, verdict)])
+    packages = ("danlu", "torch", "uvicorn", "litserve")
+    told = footer(contest.of_rounds(asked.rounds), verdict, packages=packages)
+    tell(asked, "batching", [*latencies(found), "", told])
     return apart <= APART
 
 
@@ -231,7 +233,7 @@ def start(asked, *runs):
         seconds, busy = ([each[n] for each in taken] for n in (0, 1))
         middle = f"{statistics.median(seconds):.2f} | {min(seconds):.2f}–{max(seconds):.2f}"
         lines.append(f"| {Path(run).name} | {middle} | {statistics.median(busy):.2f} |")
-    tell(asked, "start", [*lines, "", footer(asked)])
+    tell(asked, "start", [*lines, "", footer(contest.of_rounds(asked.rounds))])
     return True
 
 
@@ -269,7 +271,11 @@ def streams(asked, run):
     one, many = (statistics.median(speeds) for speeds in zip(*found, strict=True))
     ratio = contest.with_spread([several / alone for alone, several in found])
     lines = [f"| 1 stream | {one:,.0f} | 1 |", f"| {asked.streams} streams | {many:,.0f} | {ratio} |"]
-    tell(asked, "streams", [*table_head("tokens/s of all", "times one stream"), *lines, "", footer(asked)])
+    tell(
+        asked,
+        "streams",
+        [*table_head("tokens/s of all", "times one stream"), *lines, "", footer(contest.of_rounds(asked.rounds))],
+    )
     return True
 
 
@@ -302,15 +308,15 @@ def soak(asked, run):
         after = resident_mb(pid)
     grown = f"| {asked.soaked:,} | {before:.0f} | {after:.0f} | {after / before - 1:+.1%} | {errors} |"
     lines = ["| requests | MB after a tenth | MB at the end | growth | errors |", "|---|---|---|---|---|", grown]
-    tell(asked, "soak", [*lines, "", footer(asked)])
+    tell(asked, "soak", [*lines, "", footer()])
     return True
 
 
-def storm(asked, run):
+def storm(asked, *runs):
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "serving"))
     from test_interface import fuzzed
 
-    with served(run) as (url, _):
+    with served(*runs) as (url, _):
         count = fuzzed(url, asked.cases)
         assert httpx2.get(f"{url}/health").status_code == 200
     told = f"{count:,} requests, none of them answered with 5xx or otherwise than the interface says."
@@ -322,15 +328,12 @@ def table_head(*heads):
     return [f"| `{contest.command()}` | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
 
 
-def footer(asked, verdict=""):
+def footer(*told, packages=("danlu", "torch", "uvicorn")):
     """The machine, the versions, what the figures are of."""
-    names, where = (
-        ("danlu", "torch", "uvicorn", "litserve"),
-        sorted(contest.PEERS.parents[1].glob("lib/*/site-packages")),
-    )
+    where = sorted(contest.PEERS.parents[1].glob("lib/*/site-packages"))
     found = importlib.metadata.distributions(path=[*sys.path, *map(str, where)])
-    versions = {each.name: each.version for each in found if each.name in names}
-    return f"{contest.machine()}; {contest.listed(versions)}. {contest.of_rounds(asked.rounds)} {verdict}".rstrip()
+    versions = {each.name: each.version for each in found if each.name in packages}
+    return " ".join([f"{contest.machine()}; {contest.listed(versions)}.", *told])
 
 
 def tell(asked, what, lines):
@@ -348,7 +351,7 @@ def main():
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--soaked", type=int, default=20_000, help="requests of the soak")
-    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--cases", type=int, default=200)
     asked = parser.parse_args()
     if asked.what == "bare":
         return bare(*asked.runs)

@@ -11,10 +11,12 @@ spans the minutes instead of 2,000 steps. Prints the loss of every character of 
 import argparse
 import math
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+import contest
 import torch
 import torch.nn.functional as F
 
@@ -31,14 +33,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     asked = parser.parse_args()
     losses: dict[str, list[float]] = {"danlu": [], "nanoGPT's recipe": []}
     for seed in range(asked.seeds):
         for name, train in (("danlu", ours), ("nanoGPT's recipe", recipe)):
             losses[name].append(train(60 * asked.minutes, seed))
-            print(f"    seed {seed}, {name}: {losses[name][-1]:.4f}", flush=True)
-    for name, values in losses.items():
-        print(f"{name}: loss {statistics.mean(values):.4f} after {asked.minutes:g} minutes", flush=True)
+            print(f"    seed {seed}, {name}: {losses[name][-1]:.4f}", file=sys.stderr, flush=True)
+    lines = [f"| `{contest.command()}` | loss of the last tenth, nats per character |", "|---|---|"]
+    lines += [f"| {name} | {statistics.mean(values):.4f} |" for name, values in losses.items()]
+    contest.report([*lines, "", f"{contest.machine()}; {contest.listed(contest.versions())}."], asked.write)
 
 
 def ours(seconds: float, seed: int) -> float:
