@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -329,6 +331,33 @@ def test_of_a_large_corpus_no_more_is_measured_than_is_enough(tmp_path, monkeypa
     assert any(
         note["code"] == "corpus.measured" for note in json.loads((tmp_path / "run/data.json").read_text())["notes"]
     )
+
+
+TOKENIZING = """
+import os, sys
+import polars as pl
+from danlu.data.corpus import fit_documents
+from danlu.recipe import TextConfig
+texts = ["the fox went home " * 50 + str(i) for i in range(200)]
+frame = pl.DataFrame({"text": texts})
+documents, _ = fit_documents(frame[:1], "text", None, TextConfig(tokenizer="bpe", vocab_size=300))
+before = len(os.listdir("/proc/self/task"))
+documents.tokens(frame)
+print(before, len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_tokens_are_made_by_as_many_threads_as_there_are_cores():
+    """Counted by the workers of the pool, whose number is given here."""
+    known = {k: v for k, v in os.environ.items() if k != "TOKENIZERS_PARALLELISM"}
+    found = []
+    for workers in (1, 4):
+        environment = known | {"RAYON_NUM_THREADS": str(workers), "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", TOKENIZING]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        found.append(int(done.stdout.split()[1]))
+    assert found[1] - found[0] == 3
 
 
 # what is measured ---------------------------------------------------------------------------------------------------
