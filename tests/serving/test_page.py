@@ -132,3 +132,13 @@ def test_entities_are_marked_and_every_field_has_a_name(page: Page) -> None:
             "[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels.length && !e.ariaLabel)"
         )
         assert page.run(f"{unnamed}.length") == 0
+
+
+def test_what_moved_since_training_is_shown_with_the_model(page: Page, server: Server) -> None:
+    assert server.predict("sayings", rows=[{"text": "a bird " * 30}] * 250).status_code == 200
+    choose(page, "sayings", "zh")
+    page.wait("document.querySelector('#drift li')")
+    assert "训练以来的变化" in page.run("document.querySelector('#drift summary').textContent")
+    assert "超出原有范围" in page.run("document.querySelector('#drift').textContent")
+    choose(page, "houses")
+    assert page.run("document.querySelector('#drift') === null")

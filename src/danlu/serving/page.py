@@ -28,6 +28,7 @@ SAID = (
     "serve.page.draw",
     "serve.page.yes",
     "serve.page.no",
+    "serve.page.drift",
 )
 
 

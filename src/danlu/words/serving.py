@@ -224,4 +224,5 @@ WORDS: dict[str, tuple[str, str]] = {
     "serve.page.draw": ("Or draw one with mouse or finger.", "也可以用鼠标或手指画一个。"),
     "serve.page.yes": ("yes", "是"),
     "serve.page.no": ("no", "否"),
+    "serve.page.drift": ("Moved since training", "训练以来的变化"),
 }
