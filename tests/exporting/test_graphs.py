@@ -1,5 +1,6 @@
 """Graphs: every family for every modality answers the same as ONNX and as torch.export, from tensors and from rows."""
 
+import ast
 import json
 import shutil
 import subprocess
@@ -9,7 +10,8 @@ import numpy as np
 import onnx
 import polars as pl
 import pytest
-from untrained import Case, cases, job_of
+import torch._inductor as inductor
+from untrained import Case, cases, job_of, predictor_of
 
 from danlu.data.examples import Examples
 from danlu.data.read import examples_of
@@ -18,7 +20,7 @@ from danlu.exporting import onnx_file, torch_file
 from danlu.exporting.graph import Past
 from danlu.exporting.job import Job
 from danlu.exporting.parity import elsewhere, largest_difference
-from danlu.exporting.preprocessing import answers_by_script, plain_rows
+from danlu.exporting.preprocessing import answers_by_script, plain_rows, script
 from danlu.models import FAMILIES, build
 from danlu.predictor import Predictor
 from danlu.recipe import DataConfig, Recipe
@@ -119,11 +121,29 @@ def nothing(job):
     ("family", "compiler", "key"),
     [("linear", "no-such-compiler", "export.no_compiler"), ("gru", "false", "export.not_compiled")],
 )
-def test_what_cannot_be_compiled_is_refused(family, compiler, key, tmp_path, monkeypatch):
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, compiler))
-    with pytest.raises(DanluError) as error:
-        torch_file.write(job_of(Case(family, "sequence", "sequence-classification"), tmp_path, compiled=True))
+def test_what_cannot_be_compiled_is_refused(family, compiler, key, tmp_path):
+    case = Case(family, "sequence", "sequence-classification")
+    with inductor.config.patch({"cpp.cxx": (None, compiler)}), pytest.raises(DanluError) as error:
+        torch_file.write(job_of(case, tmp_path, compiled=True))
     assert error.value.key == key
+
+
+@pytest.mark.parametrize(
+    "modality", ["table", "text", "image", "sequence", "stream", "pairs", "masked", "words", "passages"]
+)
+def test_the_program_holds_what_its_model_needs_and_no_more(modality):
+    predictor, *_ = predictor_of(next(case for case in cases() if case.modality == modality))
+    source = script(predictor, "trial", 'def graph() -> Run:\n    """None."""\n    raise NotImplementedError\n', ())
+    tree = ast.parse(source)
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    imported = {
+        alias.name for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert defined <= used | {"run", "main"}, "nothing that is not called"
+    assert imported - {"numpy"} <= used, "nothing that is not used"
+    code = [line for line in source.splitlines() if line.strip() and not line.strip().startswith(("#", '"""'))]
+    assert len(code) <= 110, "as short as the guide says"
 
 
 def test_numbers_and_several_labels_are_told_as_the_run_tells_them(tmp_path):

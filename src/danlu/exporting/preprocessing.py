@@ -2,8 +2,10 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -17,30 +19,32 @@ from danlu.exporting.graph import Past
 from danlu.exporting.job import Job
 from danlu.predictor import Predictor
 
-ANSWERS: dict[str | None, tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]] = {
-    None: (reference.target_answers, ()),
-    "documents": (reference.continuations, (reference.nothing_read,)),
-    "pairs": (reference.written_answers, (reference.log_softmax, reference.beam_search)),
-    "masked": (reference.filled_masks, (reference.log_softmax, reference.marks_around)),
-    "words": (
-        reference.entities,
-        (
-            reference.log_softmax,
-            reference.marks_around,
-            reference.word_places,
-            reference.word_windows,
-            reference.spans_of,
-        ),
-    ),
-    "passages": (reference.found_answers, (reference.solid_tokens, reference.likeness, reference.best_pair)),
+ANSWERS: dict[str | None, Callable[..., Any]] = {  # how a task reads texts → what answers rows
+    None: reference.target_answers,
+    "documents": reference.continuations,
+    "pairs": reference.written_answers,
+    "masked": reference.filled_masks,
+    "words": reference.entities,
+    "passages": reference.found_answers,
 }
-INPUTS: dict[str, tuple[Callable[..., Any], ...]] = {  # part of a codec → what reads it, with what that needs
-    "numbers": (reference.numbers, reference.number_parts),
-    "categories": (reference.categories,),
-    "tokens": (reference.tokens,),
-    "terms": (reference.terms, reference.n_grams),
-    "images": (reference.image, reference.pixels),
-    "sequences": (reference.sequence,),
+INPUTS: dict[str, Callable[..., Any]] = {  # part of a codec → what reads it
+    "numbers": reference.numbers,
+    "categories": reference.categories,
+    "tokens": reference.tokens,
+    "terms": reference.terms,
+    "images": reference.image,
+    "sequences": reference.sequence,
+}
+IMPORTS = {  # name in a source → what imports it
+    "io": "import io",
+    "json": "import json",
+    "math": "import math",
+    "re": "import re",
+    "sys": "import sys",
+    "Callable": "from collections.abc import Callable, Mapping, Sequence",
+    "datetime": "from datetime import datetime",
+    "Path": "from pathlib import Path",
+    "Any": "from typing import Any",
 }
 _HEAD = '''"""Answers raw rows as the run {run} does, without danlu: python predict.py rows.json
 
@@ -48,15 +52,7 @@ rows.json holds a list of rows, [{{"column": value, ...}}, ...]; each answer is 
 Needs {needs}.
 """
 
-import io
-import json
-import math
-import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+{imports}
 
 import numpy as np
 
@@ -70,7 +66,7 @@ def main() -> None:
     """Answer the rows of the file that is named, or of standard input."""
     rows = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8") if len(sys.argv) > 1 else sys.stdin.read())
     setup = json.loads((HERE / "preprocessing.json").read_text(encoding="utf-8"))
-    for answer in {answers}(setup, rows, graph(), tokenizer(), ({inputs})):
+    for answer in {answers}(setup, rows, graph(), {tokenizer}, ({inputs})):
         print(json.dumps(answer, ensure_ascii=False))
 
 
@@ -87,10 +83,6 @@ def tokenizer() -> Any:
     found.no_truncation()
     found.no_padding()
     return found
-'''
-_NO_TOKENIZER = '''
-def tokenizer() -> None:
-    """This model reads no texts as tokens."""
 '''
 
 
@@ -119,28 +111,42 @@ def setup_of(predictor: Predictor) -> dict[str, Any]:
 
 def script(predictor: Predictor, run: str, graph: str, needs: Sequence[str]) -> str:
     """The program that answers raw rows; `graph` is the source of its function `graph()`, of these packages."""
-    answers, helpers = ANSWERS[_reads(predictor)]
-    parts = _parts(predictor)
-    shared: list[Callable[..., Any]] = [reference.as_text, reference.texts_of, reference.padded]
-    functions = [*shared, *(function for part in parts for function in part), *helpers]
-    packages = ["numpy", *needs, *(["tokenizers"] if predictor.codec.tokenizer_json else [])]
+    parts, answers = _parts(predictor), ANSWERS[_reads(predictor)]
+    reads_tokens = bool(predictor.codec.tokenizer_json)
+    inputs = "".join(f"{part.__name__}, " for part in parts).rstrip(" ")
+    main = _MAIN.format(answers=answers.__name__, inputs=inputs, tokenizer="tokenizer()" if reads_tokens else "None")
+    sources = [inspect.getsource(function) for function in _with_helpers([*parts, answers])]
+    sources += [graph.strip() + "\n", *([_TOKENIZER.strip() + "\n"] if reads_tokens else []), main.strip() + "\n"]
+    packages = ["numpy", *needs, *(["tokenizers"] if reads_tokens else [])]
     packages += ["Pillow"] if predictor.codec.images else []
-    head = _HEAD.format(run=run, needs=", ".join(packages))
-    sources = [inspect.getsource(function) for function in (*functions, answers)]
-    inputs = "".join(f"{part[0].__name__}, " for part in parts).rstrip(" ")
-    found = _TOKENIZER if predictor.codec.tokenizer_json else _NO_TOKENIZER
-    main = _MAIN.format(answers=answers.__name__, inputs=inputs)
-    return "\n\n".join(
-        [head.rstrip() + "\n", *sources, graph.strip() + "\n", found.strip() + "\n", main.strip() + "\n"]
-    )
+    imports = [line for name, line in IMPORTS.items() if re.search(rf"\b{name}\b", _HEAD + "".join(sources))]
+    head = _HEAD.format(run=run, needs=", ".join(packages), imports="\n".join(imports))
+    return "\n\n".join([head.rstrip() + "\n", *sources])
+
+
+def _with_helpers(functions: Sequence[Callable[..., Any]]) -> list[Callable[..., Any]]:
+    """The functions and all that they call in their own file, in its order."""
+    found, unseen = set[str](), [*functions]
+    while unseen:
+        function = unseen.pop()
+        found.add(function.__name__)
+        names = _names(function.__code__) - found
+        unseen += [value for name in names if inspect.isfunction(value := vars(reference).get(name))]
+    return [value for name, value in vars(reference).items() if name in found]
+
+
+def _names(code: CodeType) -> set[str]:
+    """The global names that code uses, and code within it."""
+    inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
+    return set(code.co_names).union(*inner)
 
 
 def answers_by_script(predictor: Predictor, rows: Examples, run: reference.Run, **beside: Any) -> list[dict[str, Any]]:
     """What the program answers to these rows, each with what is said `beside` it, worked out by its own functions."""
-    answers, _ = ANSWERS[_reads(predictor)]
+    answers = ANSWERS[_reads(predictor)]
     setup = json.loads(json.dumps(setup_of(predictor)))
     plain = [row | beside for row in plain_rows(rows)]
-    return answers(setup, plain, run, _tokenizer(predictor), [part[0] for part in _parts(predictor)])
+    return answers(setup, plain, run, _tokenizer(predictor), _parts(predictor))
 
 
 def plain_rows(rows: Examples) -> list[dict[str, Any]]:
@@ -156,8 +162,8 @@ def _reads(predictor: Predictor) -> str | None:
     return predictor.codec.reading.reads if predictor.codec.reading else None
 
 
-def _parts(predictor: Predictor) -> list[tuple[Callable[..., Any], ...]]:
-    return [functions for name, functions in INPUTS.items() if getattr(predictor.codec, name)]
+def _parts(predictor: Predictor) -> list[Callable[..., Any]]:
+    return [function for name, function in INPUTS.items() if getattr(predictor.codec, name)]
 
 
 def _tokenizer(predictor: Predictor) -> Tokenizer | None:
