@@ -80,6 +80,8 @@ Language = Annotated[
     Literal["en", "zh"] | None,
     typer.Option("--language", metavar="en|zh", help=say("cli.language"), callback=_speak, is_eager=True),
 ]
+ComputedIn = Literal["float32", "bfloat16", "int8"]  # as in danlu.recipe, which takes time to import
+PRECISIONS = "float32|bfloat16|int8"
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help=say("cli.run"), show_default=False)]
 
 
@@ -152,6 +154,7 @@ def evaluate(
     run: RunFolder,
     data: Annotated[str, typer.Argument(metavar="DATA", help=say("cli.evaluate.data"), show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help=say("cli.evaluate.json"))] = False,
+    precision: Annotated[ComputedIn, typer.Option(metavar=PRECISIONS, help=say("cli.predict.precision"))] = "float32",
     language: Language = None,
 ) -> None:
     """Measure a run's model on labelled data."""
@@ -160,7 +163,7 @@ def evaluate(
     from danlu.events import during
     from danlu.overview import report_lines
 
-    predictor = api.load(run)
+    predictor = api.load(run).computed_in(precision)
     measuring = during(lambda progress: predictor.evaluate(data, progress=progress))
     report = shown(measuring, display_here(sys.stderr))
     for note in report["notes"]:
@@ -186,6 +189,7 @@ def predict(
     row: Annotated[list[str] | None, typer.Option(metavar="JSON", help=say("cli.predict.row"))] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.predict.out"))] = None,
     row_numbers: Annotated[bool, typer.Option("--row-numbers", help=say("cli.predict.row_numbers"))] = False,
+    precision: Annotated[ComputedIn, typer.Option(metavar=PRECISIONS, help=say("cli.predict.precision"))] = "float32",
     language: Language = None,
 ) -> None:
     """Apply a run's model to new data."""
@@ -197,7 +201,7 @@ def predict(
     from danlu.predictor import numbered
 
     file = output.writable(out) if out else None
-    predictor, tally = api.load(run), Tally()
+    predictor, tally = api.load(run).computed_in(precision), Tally()
     rows = [_json_row(given) for given in row] if row else text
     rows = [data] if data and predictor.is_to_be_filled(data) else rows
     if data and not rows and predictor.is_bare_text(data):
@@ -235,10 +239,7 @@ def generate(
     seed: Annotated[int | None, typer.Option(metavar="N", help=say("cli.generate.seed"))] = None,
     stop: Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("cli.generate.stop"))] = None,
     stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help=say("cli.generate.stream"))] = None,
-    precision: Annotated[
-        Literal["float32", "bfloat16", "int8"],
-        typer.Option(metavar="float32|bfloat16|int8", help=say("cli.generate.precision")),
-    ] = "float32",
+    precision: Annotated[ComputedIn, typer.Option(metavar=PRECISIONS, help=say("cli.generate.precision"))] = "float32",
     language: Language = None,
 ) -> None:
     """Let a run's language model go on with a text."""
@@ -259,7 +260,7 @@ def generate(
     from danlu import api
 
     predictor = api.load(run)
-    predictor = predictor if precision == "float32" else predictor.computed_in(precision)
+    predictor = predictor.computed_in(precision)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         if stream if stream is not None else sys.stdout.isatty() and not num_beams:
@@ -294,8 +295,8 @@ def embed(
         bool | None, typer.Option("--normalize/--no-normalize", help=say("cli.embed.normalize"))
     ] = None,
     precision: Annotated[
-        Literal["float32", "bfloat16"] | None,
-        typer.Option(metavar="float32|bfloat16|int8", help=say("cli.embed.precision")),
+        ComputedIn | None,
+        typer.Option(metavar=PRECISIONS, help=say("cli.embed.precision")),
     ] = None,
     language: Language = None,
 ) -> None:
@@ -335,6 +336,7 @@ def serve(
     no_api_key: Annotated[bool, typer.Option("--no-api-key", help=say("cli.serve.no_api_key"))] = False,
     tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help=say("cli.serve.tls_cert"))] = None,
     tls_key: Annotated[str | None, typer.Option(metavar="FILE", help=say("cli.serve.tls_key"))] = None,
+    precision: Annotated[ComputedIn, typer.Option(metavar=PRECISIONS, help=say("cli.predict.precision"))] = "float32",
     max_batch: Annotated[int | None, typer.Option(metavar="N", help=say("cli.serve.max_batch"))] = None,
     max_queue: Annotated[int | None, typer.Option(metavar="N", help=say("cli.serve.max_queue"))] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help=say("cli.serve.timeout"))] = None,
@@ -346,6 +348,7 @@ def serve(
     limits = {
         "--no-api-key": no_api_key,
         "--tls-key": tls_key,
+        "--precision": precision != "float32",
         "--max-batch": max_batch,
         "--max-queue": max_queue,
         "--timeout": timeout,
@@ -373,6 +376,7 @@ def serve(
         "api_keys": api_keys(api_key_file) or None,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
+        "precision": None if precision == "float32" else precision,
         "max_batch": max_batch,
         "max_queue": max_queue,
         "timeout_s": timeout,

@@ -41,9 +41,8 @@ from danlu.models.hub import files
 from danlu.models.hub.files import GENERATION
 from danlu.models.hub.sentences import Pooling
 from danlu.models.hub.tokenizer import ANSWER_TOKENIZER, generation_settings, mark_numbers, tokenizer_settings
-from danlu.models.precision import Precision as ComputedIn
 from danlu.models.precision import computed_in, in_int8
-from danlu.recipe import DataConfig, Frozen, validated
+from danlu.recipe import ComputedIn, DataConfig, Frozen, validated
 from danlu.run import Run, as_written, room_for
 from danlu.tasks import Task, task_named
 from danlu.tasks.heads import numbers
@@ -286,11 +285,10 @@ class Predictor:
         return self.embedder.asked(pooling, normalize, precision).vectors(texts)
 
     def computed_in(self, precision: ComputedIn) -> Self:
-        """The same language model computed in "bfloat16", or from matrices of "int8"; this one for "float32".
+        """The same model computed in "bfloat16", or from matrices of "int8"; this one for "float32".
 
-        Raises DanluError where the model writes no texts.
+        Raises DanluError for "int8" of a model that has no matrices to speak of.
         """
-        self._writer()
         return replace(self, module=computed_in(self.module, precision))
 
     def generate(self, prompts: str | Sequence[str], stop: Sequence[str] = (), **settings: Any) -> list[str]:

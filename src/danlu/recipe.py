@@ -22,6 +22,7 @@ ColumnKind = Literal[
     "number", "category", "boolean", "date", "text", "image", "sequence", "labels", "entities", "answers", "ignore"
 ]
 
+ComputedIn = Literal["float32", "bfloat16", "int8"]  # a trained model
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "lbfgs", "adafactor", "adamw8bit", "muon"]
 
 

@@ -16,8 +16,9 @@ from danlu.models.causal import CausalLM
 from danlu.models.decoding import MOST_TEXTS, next_scores_of
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.int8 import Int8Linear
-from danlu.models.precision import Precision, computed_in
+from danlu.models.precision import computed_in
 from danlu.models.transformer import Cache
+from danlu.recipe import ComputedIn
 
 TOKENS, ROWS, PROMPT, MORE = 53, 3, 6, 7
 SIZE = {"width": 48, "depth": 2, "heads": 4, "max_length": 32}
@@ -44,7 +45,7 @@ def random_weights(model: torch.nn.Module, deviation: float = 0.3) -> None:
         torch.nn.init.normal_(parameter, mean=float(parameter.ndim == 1), std=deviation / parameter.shape[-1] ** 0.25)
 
 
-def language_model(name: str, precision: Precision = "float32") -> CausalLM:
+def language_model(name: str, precision: ComputedIn = "float32") -> CausalLM:
     family, fields = LANGUAGE_MODELS[name]
     model, _ = build(family, SIZE | fields, Shapes(tokens=TOKENS, max_tokens=32))
     random_weights(model)
@@ -97,7 +98,7 @@ def test_scores_and_cache_are_those_of_the_modules(name: str, start: Tensor | No
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 @pytest.mark.parametrize("name", LANGUAGE_MODELS)
 @torch.inference_mode()
-def test_rounded_weights_give_what_the_same_weights_give_in_float32(name: str, precision: Precision) -> None:
+def test_rounded_weights_give_what_the_same_weights_give_in_float32(name: str, precision: ComputedIn) -> None:
     small, witness = language_model(name, precision), exact(language_model(name, precision))
     assert isinstance(witness, CausalLM)
     ours, _ = written(small, next_scores_of(small), None, torch.bfloat16)

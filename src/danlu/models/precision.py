@@ -1,29 +1,41 @@
 """The precision in which a trained model computes. Knows no family."""
 
 import copy
-from typing import Literal
 
 import torch
 from torch import nn
 
+from danlu.errors import DanluError
+from danlu.models.causal import CausalLM
+from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.int8 import Int8Linear
+from danlu.models.long_tail import LanguageModel
 from danlu.models.packed import PackedLayers, can_be_packed
 from danlu.models.transformer import Layers
+from danlu.recipe import ComputedIn
 
 LEAST = 32  # inputs of a matrix that is worth rounding
 
-Precision = Literal["float32", "bfloat16", "int8"]
 
-
-def computed_in(module: nn.Module, precision: Precision) -> nn.Module:
+def computed_in(module: nn.Module, precision: ComputedIn) -> nn.Module:
     """A copy that computes in bfloat16, with "int8" from matrices of 8 bits; the module itself for "float32".
 
-    Where a step does little but read the weights, as in writing one text, it is as much faster as they are smaller.
+    What writes texts has its weights in bfloat16 too: there a step does little but read them. What else there is keeps
+    sums and norms in float32. Raises DanluError for "int8" of a module without matrices that can be rounded.
     """
     if precision == "float32":
         return module
     made = copy.deepcopy(module)
-    return (in_int8(made) if precision == "int8" else made).to(torch.bfloat16)
+    if precision == "int8":
+        in_int8(made)
+        if not any(isinstance(each, Int8Linear) for each in made.modules()):
+            raise DanluError("models.no_matrices")
+    if isinstance(made, CausalLM | EncoderDecoder | LanguageModel):
+        return made.to(torch.bfloat16)
+    if precision == "bfloat16":
+        kind = next(made.parameters()).device.type
+        made.forward = torch.autocast(kind, torch.bfloat16)(made.forward)
+    return made
 
 
 def in_int8(module: nn.Module) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from danlu.errors import DanluError
-from danlu.recipe import Frozen
+from danlu.recipe import ComputedIn, Frozen
 
 API_KEY = "DANLU_API_KEY"  # the environment's variable
 
@@ -22,6 +22,7 @@ class ServeConfig(Frozen):
     no_api_key: bool = Field(False, description="all who reach the address may ask, also beyond this machine")
     tls_cert: Path | None = Field(None, description="certificate chain, PEM; with it the server speaks HTTPS")
     tls_key: Path | None = Field(None, description="private key of the certificate, PEM")
+    precision: ComputedIn = Field("float32", description="what models compute in")
     max_batch: int = Field(32, ge=1, description="rows that a model answers at once")
     max_queue: int = Field(256, ge=1, description="requests that wait for a model; more are told to come again")
     max_streams: int = Field(16, ge=1, description="texts that a language model writes at once")

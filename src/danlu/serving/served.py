@@ -55,7 +55,7 @@ class Served:
     def of(cls, name: str, run: str, config: ServeConfig, metrics: Metrics) -> "Served":
         """The model of a run, ready to be asked."""
         opened, watch = Run.open(run), metrics.watch(name)
-        predictor = Predictor.load(opened)
+        predictor = Predictor.load(opened).computed_in(config.precision)
         drift = Drift.of(opened, predictor.codec)
         answering = Answering(predictor, drift)
         embedder = _embedder(predictor)

@@ -178,6 +178,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Text at which to stop, which is left out; \\n is the end of a line. May be repeated.",
         "遇到这段文本就停下，且不输出它；\\n 表示换行。可重复。",
     ),
+    "cli.predict.precision": (
+        "What the model computes in; float32 is what was measured in training. `danlu evaluate --precision` tells what "
+        "bfloat16 and int8 cost.",
+        "模型计算所用的精度；训练时测得的是 float32。bfloat16 和 int8 的代价可用 `danlu evaluate --precision` 查看。",
+    ),
     "cli.generate.precision": (
         "What the model computes in: bfloat16 and int8 write faster, and not always the same.",
         "模型计算所用的精度：bfloat16 和 int8 写得更快，但写出的内容不一定相同。",

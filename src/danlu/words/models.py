@@ -1,6 +1,10 @@
 """What `models` says: key → (English, Chinese); and what each setting of a family is for."""
 
 WORDS: dict[str, tuple[str, str]] = {
+    "models.no_matrices": (
+        "This model has no matrices of 32 inputs or more, so int8 would change nothing. Take bfloat16, or float32.",
+        "这个模型没有输入不少于 32 的矩阵，用 int8 不会有任何变化。请用 bfloat16 或 float32。",
+    ),
     "models.linear": (
         "linear and logistic regression: each input weighs on each output",
         "线性回归与逻辑回归：每个输入对每个输出各有一个权重",
