@@ -24,7 +24,7 @@ def held():
 
 torch.set_num_threads(1)
 with kept_memory():
-    faults(3)
+    faults(10)
     kept, inside = faults(20), held()
 print(kept, faults(20), inside, held())
 """
