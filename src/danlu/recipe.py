@@ -216,6 +216,7 @@ class TrainConfig(Frozen):
     checkpointing: bool = Field(
         False, description="of Transformers: keep less of each layer and compute it again on the way back"
     )
+    compile: bool | None = Field(None, description="of Transformers: have torch compile the layers; else where it pays")
     threads: int | None = Field(None, ge=1, description="processor threads; chosen by the size of a step")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     layer_decay: float | None = Field(

@@ -21,12 +21,12 @@ from danlu.flow.material import Material
 from danlu.models.choose import choose
 from danlu.models.family import Family
 from danlu.models.pretrained import Pretrained, fine_tuning
-from danlu.models.transformer import set_checkpointing
+from danlu.models.transformer import compile_layers, set_checkpointing
 from danlu.recipe import Frozen, Recipe, TrainConfig
 from danlu.tasks import Objective
 from danlu.tasks.task import Given
 from danlu.training.loop import Augment
-from danlu.training.machine import device_of, step_flops_per_row
+from danlu.training.machine import compiler_for, device_of, step_flops_per_row
 from danlu.training.measure import strengths_on
 from danlu.training.optim import memory_notes
 from danlu.training.plan import Plan, plan_of
@@ -106,6 +106,7 @@ def prepared_for(
             *planned,
             *memory_notes(module, plan),
             *_padding(store, plan),
+            *_compiled(module, name, plan, recipe.train.compile),
         ),
     )
 
@@ -164,6 +165,20 @@ def _plan(
         seed=recipe.seed,
         strengths=lambda: strengths_on(device),
     )
+
+
+def _compiled(module: nn.Module, family: str, plan: Plan, asked: bool | None) -> list[Note]:
+    """Layers that torch compiles, where the plan says so and a compiler is there; DanluError for none if `asked`."""
+    if not plan.compile:
+        return []
+    missing = compiler_for(plan.device)
+    if missing:
+        return [Note("train.not_compiled", compiler=missing)]
+    if compile_layers(module):
+        return [Note("train.compiled")]
+    if asked:
+        raise DanluError("train.nothing_to_compile", family=family)
+    return []
 
 
 def _padding(store: Store, plan: Plan) -> list[Note]:

@@ -13,8 +13,9 @@ ACTIVATIONS = {"relu": 0, "gelu": 1, "gelu_tanh": 2, "silu": 3}
 
 def open_to_c(x: Tensor) -> bool:
     """Whether numbers may be read and written behind torch's back: on a processor, and nothing traces."""
-    watched = torch._C._len_torch_dispatch_stack() or torch.compiler.is_compiling() or torch.compiler.is_exporting()
-    return x.device.type == "cpu" and not watched
+    if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+        return False
+    return x.device.type == "cpu" and not torch._C._len_torch_dispatch_stack()
 
 
 def at(values: Tensor) -> c_void_p:

@@ -37,7 +37,7 @@ class PackedLayers(Layers):
         """With the blocks of these layers, for which it stands from now on."""
         nn.Module.__init__(self)
         self.config, self.blocks, self.norm = layers.config, layers.blocks, layers.norm
-        self.checkpointing = layers.checkpointing
+        self.checkpointing, self.compiled = layers.checkpointing, None
         self.train(layers.training)
 
     def forward(self, x: Tensor, view: View, cache: Cache | None = None, encoded: Encoded | None = None) -> Tensor:

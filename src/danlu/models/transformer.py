@@ -285,13 +285,15 @@ class Layers(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = norm_of(config) if config.final_norm else nn.Identity()
         self.checkpointing = False
+        self.compiled: Callable[..., Tensor] | None = None  # `_through`, while trained
         scaled_start(self, config)
 
     def forward(self, x: Tensor, view: View, cache: Cache | None = None, encoded: Encoded | None = None) -> Tensor:
-        again = self.checkpointing and self.training and torch.is_grad_enabled()
+        trained = self.training and torch.is_grad_enabled()
+        through = self.compiled if self.compiled and trained else _through
         for layer, block in enumerate(self.blocks):
-            given = (x, view, cache, layer, encoded)
-            x = checkpoint(block, *given, use_reentrant=False) if again else block(*given)
+            given = (block, x, view, cache, layer, encoded)
+            x = checkpoint(through, *given, use_reentrant=False) if self.checkpointing and trained else through(*given)
         if cache is not None:
             cache.length += x.shape[1]
         return self.norm(x)
@@ -301,6 +303,12 @@ class Layers(nn.Module):
         crosses = [module for module in self.modules() if isinstance(module, CrossAttention)]
         pairs = [cross.keys_values(encoded) for cross in crosses]
         return Encoded(pairs, View(None if mask is None else mask[:, None, None, :]))
+
+
+def _through(block: nn.Module, x: Tensor, *given: Any) -> Tensor:
+    """A block's own outputs; as a function, which is compiled once for all blocks."""
+    y: Tensor = block(x, *given)
+    return y
 
 
 class TokenEmbedding(nn.Module):
@@ -383,6 +391,15 @@ def set_checkpointing(model: nn.Module) -> bool:
     for each in theirs:  # models of transformers
         cast("Any", each).gradient_checkpointing_enable({"use_reentrant": False})
     return bool(found or theirs)
+
+
+def compile_layers(model: nn.Module) -> bool:
+    """Have torch compile what each layer does while it is trained, at its first step; whether there are layers."""
+    found = [module for module in model.modules() if isinstance(module, Layers)]
+    compiled = torch.compile(_through) if found else None
+    for layers in found:
+        layers.compiled = compiled
+    return bool(found)
 
 
 def level_of(parameter: str) -> int | None:

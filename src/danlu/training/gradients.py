@@ -44,7 +44,8 @@ class Gradients:
         self._listed: dict[Key, Listed | None] = {}
         self._count, self._count_is = torch.tensor(1.0), 1.0  # what the loss was last divided by
         weights = sum(p.numel() for p in self._trained.values())
-        lists = plan.steps >= WORTH_STEPS and not plan.checkpointing  # a list would draw dropout anew on the way back
+        # a list would draw dropout anew on the way back of layers that are computed again
+        lists = plan.steps >= WORTH_STEPS and not (plan.checkpointing or plan.compile)
         self._largest = WORTH_SIZE // max(weights, 1) if lists else 0
 
     def add(self, batch: Batch, count: float) -> float:

@@ -1,7 +1,9 @@
 """The machine: which device, what a step costs, and threads and random state set for the time of a run."""
 
+import importlib.util
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
+from danlu.cache import cache_folder
 from danlu.data.store import Store
 from danlu.errors import DanluError
 from danlu.memory import kept_memory
@@ -39,6 +42,15 @@ def step_flops_per_row(model: nn.Module, store: Store) -> float:
     batch = store.batch(torch.arange(rows))
     model.eval()
     return 3 * flops(lambda: model(batch.inputs)) / rows
+
+
+def compiler_for(device: str) -> str:
+    """What torch compiles with for the device and does not find, "" where it does; what it makes goes to the cache."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    if device.startswith("cuda"):
+        return "" if importlib.util.find_spec("triton") else "triton"
+    names = (os.environ.get("CXX"), "g++", "clang++", "c++")
+    return "" if any(name and shutil.which(name) for name in names) else "g++"
 
 
 def place_model(model: nn.Module, plan: Plan) -> None:

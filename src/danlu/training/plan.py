@@ -10,6 +10,7 @@ from danlu.recipe import EarlyStopping, Frozen, Optimizer, TrainConfig
 from danlu.training.speeds import Strengths
 from danlu.words import Note
 
+COMPILED_STEPS = 2000  # of a run on a graphics card, from which on they win back the minute that compiling takes
 SMALL_STEP = 1e8  # operations up to which a step needs no second thread and no half precision, whatever the machine
 FALLBACK: dict[str, Any] = {
     "epochs": 20,
@@ -88,6 +89,7 @@ class Plan(Frozen):
     precision: Literal["float32", "tf32", "bfloat16", "float16"]
     float32_by: Literal["torch", "onednn"] = "torch"
     checkpointing: bool = False
+    compile: bool = False
     threads: int
     device: str
     seed: int
@@ -138,6 +140,7 @@ def plan_of(
         "log_every": max(1, min(per_epoch, steps // 200)),
         "precision": precision,
         "float32_by": here.float32_by if precision == "float32" else "torch",
+        "compile": device.startswith("cuda") and steps >= COMPILED_STEPS if asked.compile is None else asked.compile,
         "threads": asked.threads or threads_for(step_flops, here),
         "device": device,
         "seed": seed,

@@ -61,6 +61,7 @@ CHINESE: dict[str, str] = {
     "train.evaluate_every": "每隔多少步验证一次",
     "train.checkpoint_every": "每隔多少步存一次检查点；默认每半分钟",
     "train.precision": "计算精度",
+    "train.compile": "用于 Transformer：由 torch 编译各层；不填则在划算时编译",
     "train.checkpointing": "用于 Transformer：每层少存中间结果，反向传播时重新计算",
     "train.threads": "处理器线程数；按每步的计算量选择",
     "train.layer_decay": "用于预训练模型：每一层的学习率是上一层的多少",

@@ -61,6 +61,18 @@ WORDS: dict[str, tuple[str, str]] = {
         "Take adamw, or another family.",
         "配方：train.optimizer muon 用于隐藏层的矩阵，而这个模型没有可训练的隐藏层矩阵。请改用 adamw 或换一个模型族。",
     ),
+    "train.compiled": (
+        "torch compiles the layers at the first step, which takes some seconds; what it made is kept for later runs",
+        "torch 在第一步编译各层，需要几秒到几十秒；编译结果会保留，供以后的训练使用",
+    ),
+    "train.not_compiled": (
+        "the layers are not compiled: {compiler} is not there; the steps are the same, only slower on a graphics card",
+        "各层没有编译：找不到 {compiler}；训练步骤相同，只是在显卡上较慢",
+    ),
+    "train.nothing_to_compile": (
+        "recipe: train.compile is for the layers of a Transformer, and {family} has none. Leave it out.",
+        "配方：train.compile 用于 Transformer 的各层，而 {family} 没有。请去掉该项。",
+    ),
     "train.no_blocks": (
         "recipe: train.checkpointing is for the layers of a Transformer, and {family} has none. Leave it out; to need "
         "less memory, lower train.batch_size and raise train.accumulate.",
