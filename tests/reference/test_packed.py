@@ -1,6 +1,7 @@
 """Layers of 8-bit encoders in C are the modules of the same matrices, for texts of every length."""
 
 import copy
+import weakref
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from torch import Tensor
 from danlu import native
 from danlu.data.store import Shapes
 from danlu.models import build, packed
+from danlu.models.in_c import Held
 from danlu.models.packed import AT_ONCE, PackedLayers
-from danlu.models.precision import in_int8
+from danlu.models.precision import computed_in, in_int8
 from danlu.models.transformer import Layers, Trunk
 
 TOKENS, STEPS = 60, 40
@@ -86,6 +88,45 @@ def test_rows_without_padding_need_no_lengths() -> None:
     _, small = trunks("bert")
     tokens, length = texts(9, 9, 9)
     assert torch.equal(small(tokens), small(tokens, length))
+
+
+@pytest.mark.parametrize("family", ["marian", "pegasus"])  # norms after the sums, and before
+@torch.inference_mode()
+def test_sources_are_read_where_other_weights_are_in_bfloat16(family: str) -> None:
+    torch.manual_seed(0)
+    model, _ = build(family, SIZE, Shapes(tokens=TOKENS, max_tokens=STEPS, answers=STEPS))
+    small = computed_in(model.eval(), "int8")
+    given = texts(STEPS, 1, 17)
+    exact, near = (each.get_submodule("encoder")(*given) for each in (model, small))
+    assert isinstance(small.get_submodule("encoder.layers"), PackedLayers)
+    assert near.dtype == torch.bfloat16
+    assert least_cosine(near.float(), exact, given[1]) > 0.999
+
+
+@torch.inference_mode()
+def test_a_product_is_let_go_when_the_next_one_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, small = trunks("bert")
+    made: list[weakref.ref[Tensor]] = []
+    alive = []
+    product = torch._int_mm
+
+    def watched(*factors: Tensor) -> Tensor:
+        alive.append(sum(each() is not None for each in made))
+        sums = product(*factors)
+        made.append(weakref.ref(sums))
+        return sums
+
+    monkeypatch.setattr(torch, "_int_mm", watched)
+    small(*texts(STEPS, 17))
+    assert len(made) == 8
+    assert max(alive) == 1
+
+
+def test_what_lies_in_memory_stays_there_when_a_weight_is_replaced() -> None:
+    weight, held = torch.nn.Parameter(torch.zeros(9)), Held()
+    address = held.address(weight)
+    weight.data = weight.data.bfloat16()
+    assert held.tensors[0].data_ptr() == address
 
 
 def test_what_c_does_not_know_is_left_to_the_modules() -> None:

@@ -39,7 +39,7 @@ class Held:
 
     def address(self, values: Tensor) -> int:
         """Where the values lie."""
-        self.tensors.append(values)
+        self.tensors.append(values.detach())  # a parameter that is moved or cast lets go of what it was
         return values.data_ptr()
 
     def norm(self, norm: nn.Module | None) -> Norm:

@@ -116,7 +116,7 @@ class _Pass:
             heads = _Vectors.room(self.rows, config.heads * config.per_head)
         blocks = _blocks(self.layers)
         after = config.norm_place == "after"
-        self._round(x if after else blocks[0].attention_norm(x), narrow)
+        self._round(x if after else _normed(blocks[0].attention_norm, x), narrow)
         for block, following in zip(blocks, [*blocks[1:], None], strict=True):
             self._attend(self._product(block.attention.qkv, narrow), mixed)
             self._round(mixed, heads)
@@ -125,17 +125,17 @@ class _Pass:
             self._add(self._product(block.attention.out, heads), x, norms[0], narrow)
             self._activate(self._product(block.mlp.up, narrow), wide)
             self._add(self._product(block.mlp.down, wide), x, norms[1], narrow)
-        return self.layers.norm(x)
+        return _normed(self.layers.norm, x)
 
     def _product(self, matrix: object, x: _Vectors) -> _Product:
         assert isinstance(matrix, Int8Linear)
-        sums = torch._int_mm(x.values, matrix.weight.t())
+        self.sums = torch._int_mm(x.values, matrix.weight.t())  # of one product: those of all layers fill no cache
         scale, bias = self.held.exact(matrix.scale), self.held.exact(matrix.bias)
-        return _Product(self.held.address(sums), x.scale.data_ptr(), scale, bias, len(matrix.weight))
+        return _Product(self.sums.data_ptr(), x.scale.data_ptr(), scale, bias, len(matrix.weight))
 
     def _round(self, x: Tensor, to: _Vectors) -> None:
         rows, width = x.shape
-        self.library.round_rows(at(x.contiguous()), c_int64(rows), c_int64(width), byref(to.structure), self.threads)
+        self.library.round_rows(at(x), c_int64(rows), c_int64(width), byref(to.structure), self.threads)
 
     def _attend(self, qkv: _Product, out: Tensor) -> None:
         config, texts = self.config, len(self.begins) - 1
@@ -155,6 +155,11 @@ class _Pass:
     def _activate(self, y: _Product, to: _Vectors) -> None:
         activation, gated = c_int64(ACTIVATIONS[self.config.activation]), c_int64(self.config.gated)
         self.library.activate_rows(byref(y), c_int64(self.rows), activation, gated, byref(to.structure), self.threads)
+
+
+def _normed(norm: nn.Module, x: Tensor) -> Tensor:
+    """x (N, W) float32, normalised in the type of the norm's weights: bfloat16 in what writes texts."""
+    return norm(x.to(next(norm.parameters(), x).dtype)).float()
 
 
 @functools.cache
