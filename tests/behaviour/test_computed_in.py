@@ -55,6 +55,12 @@ def test_the_model_itself_stays_as_it_was(reviews: tuple[str, str]) -> None:
     assert model.computed_in("float32").module is model.module
 
 
+def test_another_precision_can_be_asked_for_afterwards(reviews: tuple[str, str]) -> None:
+    model, texts = danlu.load(reviews[0]), ["a good film", "cold, so cold"]
+    afterwards = model.computed_in("bfloat16").computed_in("int8").predict(texts)
+    assert afterwards.equals(model.computed_in("int8").predict(texts))
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_the_commands_take_it(reviews: tuple[str, str], precision: str) -> None:
     run, file = reviews

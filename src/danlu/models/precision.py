@@ -26,6 +26,7 @@ def computed_in(module: nn.Module, precision: ComputedIn) -> nn.Module:
     if precision == "float32":
         return module
     made = copy.deepcopy(module)
+    vars(made).pop("forward", None)  # of a module that computes in bfloat16: it would be computed, not the copy
     if precision == "int8":
         in_int8(made)
         if not any(isinstance(each, Int8Linear) for each in made.modules()):
