@@ -59,6 +59,14 @@ def test_nats_and_their_gradient_are_those_of_cross_entropy(size: tuple[int, int
     near(scores, exact.grad)
 
 
+def test_tokens_may_lie_apart_in_memory() -> None:
+    scores = torch.randn(6, 50).bfloat16()
+    apart = torch.randint(50, (6, 3))[:, 1]
+    found, expected = (fused.token_nats(scores.clone(), each, 0.0, -100) for each in (apart, apart.clone()))
+    assert found is not None
+    assert torch.equal(found, expected)
+
+
 def test_a_score_that_is_no_number_is_not_hidden() -> None:
     scores = torch.zeros(2, 9, dtype=torch.bfloat16)
     scores[1, 4] = torch.nan
