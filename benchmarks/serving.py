@@ -158,6 +158,8 @@ def batching(asked, run):
     path = f"/v1/predict/{Path(run).name}"
     contestants = {
         "danlu serve": lambda: served(run),
+        "danlu serve --precision bfloat16": lambda: served(run, "--precision", "bfloat16"),
+        "danlu serve --precision int8": lambda: served(run, "--precision", "int8"),
         "LitServe": lambda: process(LITSERVE, run, python=contest.PEERS, mark="starts"),
         "the same without batches": lambda: process(__file__, "bare", run, mark="starts"),
     }
