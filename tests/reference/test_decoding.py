@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,9 +161,46 @@ def test_where_there_is_a_compiler_there_is_a_library() -> None:
     assert native.library("decoder") is not None
 
 
+def library_in(here: dict[str, str]) -> str:
+    """What another process has of the loops."""
+    words = "from danlu import native; print(native.library('decoder') is not None)"
+    done = subprocess.run([sys.executable, "-c", words], env=os.environ | here, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 @pytest.mark.parametrize("setting", [{"DANLU_NATIVE": "0"}, {"CC": "false", "PATH": "/nowhere"}, {"CC": "/bin/false"}])
 def test_without_a_compiler_the_modules_go_on(setting: dict[str, str]) -> None:
-    words = "from danlu import native; print(native.library('decoder'))"
-    here = {**os.environ, **setting}
-    done = subprocess.run([sys.executable, "-c", words], env=here, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "None"
+    assert library_in(setting) == "False"
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(text)
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_a_compiler_that_is_no_program_is_as_none(tmp_path: Path) -> None:
+    assert library_in({"CC": script(tmp_path / "cc", "\x7fnothing"), "XDG_CACHE_HOME": str(tmp_path)}) == "False"
+
+
+@compiled
+def test_options_whose_result_cannot_be_loaded_are_not_the_last(tmp_path: Path) -> None:
+    (tmp_path / "absent.c").write_text("void absent(void); void here(void) { absent(); }")
+    cc = f'case "$*" in *"-fopenmp "*) exec {native.compiler()} "$@" {tmp_path}/absent.c;; esac'
+    cc = script(tmp_path / "cc", f'#!/bin/sh\n{cc}\nexec {native.compiler()} "$@"\n')
+    assert library_in({"CC": cc, "XDG_CACHE_HOME": str(tmp_path / "cache")}) == "True"
+
+
+@compiled
+@pytest.mark.parametrize("mode", [None, 0o777], ids=["no folder", "everybody's folder"])
+def test_without_a_folder_of_its_own_nothing_is_left_behind(tmp_path: Path, mode: int | None) -> None:
+    home = tmp_path / "home" if mode else Path("/proc/nowhere")
+    kept, made = home / "danlu", tmp_path / "made"
+    made.mkdir()
+    if mode:
+        kept.mkdir(parents=True)
+        kept.chmod(mode)
+    assert library_in({"XDG_CACHE_HOME": str(home), "TMPDIR": str(made)}) == "True"
+    assert not [*made.iterdir()]
+    assert not kept.is_dir() or not [*kept.iterdir()]

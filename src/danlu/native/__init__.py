@@ -9,16 +9,18 @@ import functools
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from danlu import cache
+from danlu.errors import DanluError
 
 ALWAYS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only")
 FOR_THIS_MACHINE = {  # beginning of the architecture's name → what lets the compiler use all that the processor can do
@@ -29,6 +31,7 @@ FOR_THIS_MACHINE = {  # beginning of the architecture's name → what lets the c
 COMPILERS = ("cc", "gcc", "clang")
 LONGEST_S = 60
 COMMON = Path(__file__).with_name("common.h")
+KIND = "native"  # of the cache's entries
 
 
 @functools.cache
@@ -39,12 +42,12 @@ def library(name: str) -> ctypes.CDLL | None:
     source, command = Path(__file__).with_name(f"{name}.c"), compiler()
     if command is None:
         return None
-    texts = [source.read_text(encoding="utf-8"), COMMON.read_text(encoding="utf-8"), *_circumstances(command)]
-    key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
     try:
-        folder = _kept(key, lambda folder: _compile(command, source, folder / f"{name}.so"))
-        return ctypes.CDLL(str(folder / f"{name}.so"))
-    except (OSError, subprocess.SubprocessError):
+        texts = [source.read_text(encoding="utf-8"), COMMON.read_text(encoding="utf-8"), *_circumstances(command)]
+        key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
+        with _folder(key, lambda folder: _compile(command, source, folder / f"{name}.so")) as folder:
+            return ctypes.CDLL(str(folder / f"{name}.so"))
+    except (OSError, subprocess.SubprocessError, DanluError):  # DanluError: the disk is full
         return None
 
 
@@ -58,28 +61,39 @@ def threads() -> int:
     return torch.get_num_threads() if _torch_threads() else 1
 
 
-def _kept(key: str, fill: Any) -> Path:
-    """The folder of what was compiled: in the user's cache folder, and nowhere that others could have written to."""
-    folder = cache.cache_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
-        return cache.kept("native", key, fill)
-    alone = Path(tempfile.mkdtemp(prefix="danlu-"))
-    fill(alone)
-    return alone
+@contextmanager
+def _folder(key: str, fill: Callable[[Path], None]) -> Iterator[Path]:
+    """The folder of what was compiled: in the user's cache folder, or gone once the file is loaded."""
+    if _safe(cache.cache_folder()) and _safe(cache.cache_folder() / KIND):
+        yield cache.kept(KIND, key, fill)
+        return
+    with tempfile.TemporaryDirectory(prefix="danlu-") as folder:
+        fill(Path(folder))
+        yield Path(folder)
+
+
+def _safe(folder: Path) -> bool:
+    """Whether the folder is there now and can be written to, and not by everybody: what lies in it will be run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK) and found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH
 
 
 def _compile(command: str, source: Path, target: Path) -> None:
-    """Raises SubprocessError where no set of options compiles."""
-    last: subprocess.SubprocessError | None = None
+    """Raises SubprocessError or OSError where no set of options gives what can be loaded."""
+    last: Exception | None = None
     for options in _options():
         try:
             subprocess.run(
                 [command, *ALWAYS, *options, str(source), "-o", str(target), "-lm", *_linked(options)],
                 check=True, capture_output=True, timeout=LONGEST_S,
             )  # fmt: skip
+            ctypes.CDLL(str(target))  # clang compiles -fopenmp for functions that GNU's library has not
             return
-        except subprocess.SubprocessError as error:
+        except (OSError, subprocess.SubprocessError) as error:
             last = error
     assert last is not None
     raise last
