@@ -21,7 +21,7 @@ from danlu.models.in_c import ACTIVATIONS, KINDS, Held, Norm, addresses, at
 from danlu.models.int8 import Int8Linear
 from danlu.models.transformer import Block, Cache, Encoded, Trunk, places, rotation
 
-MOST_TEXTS = 8  # from which on products of whole matrices are faster
+MOST_TEXTS = 16  # from which on products of whole matrices are as fast
 GRAIN = 1 << 19  # bytes of weights of a step, below which a second thread brings nothing
 
 

@@ -41,6 +41,8 @@ typedef struct {
     const float *turns;
 } Texts;
 
+#define MOST_TEXTS 64 /* of a step */
+#define MANY 4        /* vectors at once */
 #define BLOCK 1024    /* products of 14 and 7 bits whose sum fits 32 */
 #define LARGEST 16383 /* 14 bits */
 
@@ -89,6 +91,30 @@ static float dot_int8(const int8_t *a, const int16_t *b, int64_t n) {
     return total;
 }
 
+/* The same with MANY vectors (MANY, n) at once, which read a row of the matrix once. */
+static void dots_float(const float *a, const float *b, int64_t n, float *y) {
+    float first = 0, second = 0, third = 0, fourth = 0;
+    _Pragma("omp simd reduction(+ : first, second, third, fourth)") EACH(i, n) {
+        first += a[i] * b[i];
+        second += a[i] * b[i + n];
+        third += a[i] * b[i + 2 * n];
+        fourth += a[i] * b[i + 3 * n];
+    }
+    y[0] = first, y[1] = second, y[2] = third, y[3] = fourth;
+}
+
+static void dots_half(const uint16_t *a, const float *b, int64_t n, float *y) {
+    float first = 0, second = 0, third = 0, fourth = 0;
+    _Pragma("omp simd reduction(+ : first, second, third, fourth)") EACH(i, n) {
+        float weight = widened(a[i]);
+        first += weight * b[i];
+        second += weight * b[i + n];
+        third += weight * b[i + 2 * n];
+        fourth += weight * b[i + 3 * n];
+    }
+    y[0] = first, y[1] = second, y[2] = third, y[3] = fourth;
+}
+
 /* Vectors (B, inputs) as a matrix wants them: as they are, or in 14 bits with a scale each. */
 typedef struct {
     const float *exact;
@@ -109,32 +135,44 @@ static Given given(const Matrix *m, const float *x, int64_t texts, int16_t *roun
     return (Given){x, rounded, scale};
 }
 
-/* Output `row` for the vector of text `b`. */
-static float output(const Matrix *m, int64_t row, Given x, int64_t b) {
-    int64_t n = m->inputs;
-    float y;
-    switch (m->kind) {
-    case FLOAT: y = dot_float((const float *)m->weight + row * n, x.exact + b * n, n); break;
-    case BFLOAT16: y = dot_half((const uint16_t *)m->weight + row * n, x.exact + b * n, n); break;
-    default: y = dot_int8((const int8_t *)m->weight + row * n, x.rounded + b * n, n) * m->scale[row] * x.scale[b];
+/* y (texts,): output `row` for each vector. */
+static void outputs(const Matrix *m, int64_t row, Given x, int64_t texts, float *y) {
+    int64_t n = m->inputs, b = 0;
+    const float *floats = (const float *)m->weight + row * n;
+    const uint16_t *halves = (const uint16_t *)m->weight + row * n;
+    const int8_t *bytes = (const int8_t *)m->weight + row * n;
+    for (; m->kind != INT8 && b + MANY <= texts; b += MANY) {
+        if (m->kind == FLOAT) dots_float(floats, x.exact + b * n, n, y + b);
+        else dots_half(halves, x.exact + b * n, n, y + b);
     }
-    return m->bias ? y + m->bias[row] : y;
+    for (; b < texts; b++) switch (m->kind) {
+        case FLOAT: y[b] = dot_float(floats, x.exact + b * n, n); break;
+        case BFLOAT16: y[b] = dot_half(halves, x.exact + b * n, n); break;
+        default: y[b] = dot_int8(bytes, x.rounded + b * n, n) * m->scale[row] * x.scale[b];
+        }
+    if (m->bias) EACH(i, texts) y[i] += m->bias[row];
 }
 
 /* y (B, outputs) of x (B, inputs). */
 static void product(const Matrix *m, Given x, float *y, int64_t texts, int64_t threads) {
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t row = 0; row < m->outputs; row++) EACH(b, texts) y[b * m->outputs + row] = output(m, row, x, b);
+    for (int64_t row = 0; row < m->outputs; row++) {
+        float found[MOST_TEXTS];
+        outputs(m, row, x, texts, found);
+        EACH(b, texts) y[b * m->outputs + row] = found[b];
+    }
 }
 
 /* Inside the feed-forward layer: y (B, inner) = activation(up x), gated: activation(gate x) · up x. */
 static void inside(const Decoder *d, const Matrix *up, Given x, float *y, int64_t texts) {
     int64_t inner = up->outputs / (d->gated ? 2 : 1);
 #pragma omp parallel for schedule(static) num_threads(d->threads) if (d->threads > 1)
-    for (int64_t row = 0; row < inner; row++) EACH(b, texts) {
-            float value = activated(output(up, row, x, b), d->activation);
-            y[b * inner + row] = d->gated ? value * output(up, row + inner, x, b) : value;
-        }
+    for (int64_t row = 0; row < inner; row++) {
+        float gate[MOST_TEXTS], value[MOST_TEXTS];
+        outputs(up, row, x, texts, gate);
+        if (d->gated) outputs(up, row + inner, x, texts, value);
+        EACH(b, texts) y[b * inner + row] = activated(gate[b], d->activation) * (d->gated ? value[b] : 1);
+    }
 }
 
 static void normalise(const Decoder *d, const Norm *norm, const float *x, float *y, int64_t texts) {
@@ -256,8 +294,9 @@ static Given read_by(const Decoder *d, const Matrix *m, const Norm *norm, const 
 }
 
 /* x (B, W), embedded tokens behind `length` positions → scores (B, tokens) of those that follow. Changes x and writes
-   keys and values; 1 where there is no memory. */
+   keys and values; 1 where there is no memory, or more than MOST_TEXTS. */
 int step(const Decoder *d, const Texts *t, float *x, float *scores) {
+    if (t->texts > MOST_TEXTS) return 1;
     Room r;
     void *room = room_of(d, t, &r);
     if (!room) return 1;
