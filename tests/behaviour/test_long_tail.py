@@ -19,6 +19,7 @@ from danlu.errors import DanluError
 from danlu.events import Trained
 from danlu.models import build, family_for, family_named
 from danlu.models.long_tail import at_the_end
+from danlu.models.precision import computed_in
 from danlu.recipe import Recipe
 
 SMALL = {"width": 16, "depth": 2, "heads": 2}
@@ -176,6 +177,22 @@ def test_a_decoder_of_transformers_is_trained_and_writes(tmp_path):
         wanted = theirs.generate(torch.tensor([ids]), max_new_tokens=6, do_sample=False, pad_token_id=0)[0, len(ids) :]
         assert written == documents.tokenizer.decode(wanted.tolist())
     assert known.generate("the", max_new_tokens=4, num_beams=2)
+
+
+@torch.inference_mode()
+def test_far_places_are_told_in_bfloat16_as_well_as_near_ones():
+    fields = {"width": 64, "depth": 2, "heads": 4, "max_length": 1000}
+    model, _ = build("transformers:llama", fields, Shapes(tokens=53, max_tokens=1000))
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, mean=float(parameter.ndim == 1), std=0.15)
+    tokens = torch.randint(53, (1, 900), generator=torch.Generator().manual_seed(1))
+    exact, near = (
+        each({"tokens": tokens})["logits"][0].float().log_softmax(-1)
+        for each in (model.eval(), computed_in(model, "bfloat16"))
+    )
+    lost = (exact.exp() * (exact - near)).sum(-1)
+    assert lost[-100:].mean() < 2 * lost[:100].mean()
 
 
 def test_documents_of_one_row_do_not_see_each_other():

@@ -102,6 +102,15 @@ class LanguageModel(nn.Module):
         """The largest number of positions; None where there is none."""
         return positions_of(self.model.config)
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "LanguageModel":
+        """What changes the model's type leaves rotary frequencies as they are: far places hang on each digit."""
+        exact = {name: buffer for name, buffer in self.named_buffers() if name.endswith("inv_freq")}
+        super()._apply(fn, recurse)
+        for name, buffer in exact.items():
+            owner, _, own = name.rpartition(".")
+            setattr(self.get_submodule(owner), own, buffer.to(self.get_buffer(name).device))
+        return self
+
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         tokens, documents = inputs["tokens"], inputs.get("documents")
         if documents is None:  # what pads a row's end needs no mask: no real position sees it
