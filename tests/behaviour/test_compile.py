@@ -12,6 +12,7 @@ from danlu.errors import DanluError
 from danlu.models.transformer import compile_layers
 from danlu.recipe import TrainConfig
 from danlu.training import machine
+from danlu.training.machine import compiler_for
 from danlu.training.plan import COMPILED_STEPS, plan_of
 
 ROWS = [{"text": f"{word} {n}", "label": word} for n in range(20) for word in ("red", "blue")]
@@ -57,6 +58,20 @@ def test_without_a_compiler_the_run_goes_on_and_says_so(tmp_path, monkeypatch: p
     )
     notes = json.loads((run.folder / "resolved.json").read_text())["notes"]
     assert [note for note in notes if note["code"] == "train.not_compiled"]
+
+
+def test_what_compiling_needs_is_looked_for_before_the_first_step(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"triton", "gcc", "g++"}
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: name in found)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: name in found)
+    monkeypatch.setattr(machine.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert [compiler_for("cuda"), compiler_for("cpu")] == ["Python.h", "Python.h"]
+    (tmp_path / "Python.h").touch()
+    assert [compiler_for("cuda"), compiler_for("cpu")] == ["", ""]
+    found -= {"gcc", "g++"}
+    assert [compiler_for("cuda"), compiler_for("cpu")] == ["gcc", "g++"]
+    found -= {"triton"}
+    assert compiler_for("cuda:1") == "triton"
 
 
 def test_a_model_without_layers_is_refused_where_it_is_asked_for(tmp_path) -> None:

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -45,12 +46,15 @@ def step_flops_per_row(model: nn.Module, store: Store) -> float:
 
 
 def compiler_for(device: str) -> str:
-    """What torch compiles with for the device and does not find, "" where it does; what it makes goes to the cache."""
+    """What torch compiles with for the device and does not find, "" where all is there; its work goes to the cache."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
-    if device.startswith("cuda"):
-        return "" if importlib.util.find_spec("triton") else "triton"
-    names = (os.environ.get("CXX"), "g++", "clang++", "c++")
-    return "" if any(name and shutil.which(name) for name in names) else "g++"
+    card = device.startswith("cuda")
+    if card and not importlib.util.find_spec("triton"):
+        return "triton"
+    names = (os.environ.get("CC"), "gcc", "clang") if card else (os.environ.get("CXX"), "g++", "clang++", "c++")
+    if not any(name and shutil.which(name) for name in names):
+        return "gcc" if card else "g++"  # triton compiles in C what starts its programs
+    return "" if Path(sysconfig.get_path("include"), "Python.h").is_file() else "Python.h"
 
 
 def place_model(model: nn.Module, plan: Plan) -> None:
