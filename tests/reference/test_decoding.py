@@ -144,6 +144,19 @@ def test_answers_are_scored_as_by_the_modules_while_rows_come_and_go(family: str
 
 @compiled
 @torch.inference_mode()
+def test_scores_are_float32_whatever_torch_s_default_is() -> None:
+    model = language_model("gpt2")
+    expected, _ = written(model, next_scores_of(model), None, torch.float32)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found, _ = written(model, next_scores_of(model), None, torch.float32)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, expected)
+
+
+@compiled
+@torch.inference_mode()
 def test_many_texts_are_read_by_the_modules() -> None:
     model = language_model("llama")
     rows = MOST_TEXTS + 1

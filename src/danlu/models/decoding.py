@@ -94,7 +94,7 @@ class Step:
         texts.start, texts.length = begin.data_ptr(), cache.length
         positions = places(tokens, cache.length, None, start)
         x = self.trunk.embedding(tokens, positions, None, self.vectors).float().contiguous()
-        scores = torch.empty(len(tokens), self.decoder.head.outputs)
+        scores = torch.empty(len(tokens), self.decoder.head.outputs, dtype=torch.float32)
         if self.function(byref(self.decoder), byref(texts), at(x), at(scores)):
             raise MemoryError
         cache.length += 1

@@ -29,7 +29,7 @@ def token_nats(scores: Tensor, wanted: Tensor, smoothing: float, ignored: int) -
     """
     if not _possible(scores) or not scores.is_contiguous():
         return None
-    nats, wanted = torch.empty(len(scores)), wanted.contiguous()
+    nats, wanted = torch.empty(len(scores), dtype=torch.float32), wanted.contiguous()
     _of("token_nats")(
         at(scores), at(wanted), at(nats), *map(c_int64, scores.shape), c_double(smoothing),
         c_int64(ignored), c_int64(native.threads()),
