@@ -145,8 +145,9 @@ def embed(
 ) -> np.ndarray:
     """A vector for each text, (N, width) float32, from a run or a checkpoint.
 
-    `pooling` and `normalize` are what the checkpoint says where they are None; `precision` ("float32", "bfloat16") is
-    what is fast on this machine. Raises DanluError where it is no Transformer that reads texts.
+    `pooling` and `normalize` are what the checkpoint says where they are None; `precision` ("float32", "bfloat16",
+    "int8") is what is fast on this machine of the first two. Raises DanluError where it is no Transformer that reads
+    texts.
     """
     return embedder(source).asked(pooling, normalize, precision).vectors(texts)
 

@@ -10,6 +10,7 @@ from danlu.cli import app
 from danlu.errors import DanluError
 from danlu.models.int8 import Int8Linear
 from danlu.predictor import Predictor
+from danlu.serving.served import embedder_of
 
 TEXTS = {
     "good": ["a good film", "good and warm", "warm, so warm"],
@@ -71,6 +72,14 @@ def test_the_commands_take_it(reviews: tuple[str, str], precision: str) -> None:
     assert f"{near['probability_good'][0]:.3f}"[:5] in told.output
     measured = CliRunner().invoke(app, ["evaluate", run, file, "--precision", precision], catch_exceptions=False)
     assert measured.exit_code == 0
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_vectors_that_are_served_are_computed_in_it_too(reviews: tuple[str, str], precision: str) -> None:
+    model, texts = danlu.load(reviews[0]), ["a good film", "cold, so cold"]
+    served = embedder_of(model.computed_in(precision), precision)
+    assert served is not None
+    assert np.array_equal(served.vectors(texts), model.embed(texts, precision=precision))
 
 
 def test_a_model_without_matrices_has_nothing_to_round(tmp_path) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from danlu.errors import DanluError
 from danlu.evaluation.language import writer
 from danlu.generation.text import Writer
 from danlu.predictor import Predictor
+from danlu.recipe import ComputedIn
 from danlu.run import Run
 from danlu.serving.answering import Answer, Answering
 from danlu.serving.batching import Batcher
@@ -58,7 +59,7 @@ class Served:
         predictor = Predictor.load(opened).computed_in(config.precision)
         drift = Drift.of(opened, predictor.codec)
         answering = Answering(predictor, drift)
-        embedder = _embedder(predictor)
+        embedder = embedder_of(predictor, config.precision)
         return cls(
             name,
             predictor,
@@ -147,8 +148,10 @@ def _language(predictor: Predictor, run: Run, config: ServeConfig, watch: ModelW
     return Language(writes, engine, template, () if mark is None else (mark,))
 
 
-def _embedder(predictor: Predictor) -> Embedder | None:
+def embedder_of(predictor: Predictor, precision: ComputedIn) -> Embedder | None:
+    """What makes vectors with the predictor's model, in the precision that is asked for beyond "float32"."""
     try:
-        return predictor.embedder
+        made = predictor.embedder
     except DanluError:  # its model is no Transformer that reads texts
         return None
+    return made if precision == "float32" else replace(made, precision=precision)
