@@ -157,6 +157,19 @@ def test_scores_are_float32_whatever_torch_s_default_is() -> None:
 
 @compiled
 @torch.inference_mode()
+def test_nothing_is_written_beyond_a_cache() -> None:
+    model = language_model("gpt2")
+    cache = Cache.empty(model.config, 2, 3, torch.zeros(()))
+    model.next_scores(torch.zeros(2, 3, dtype=torch.long), None, cache)
+    with pytest.raises(AssertionError):
+        next_scores_of(model)(torch.zeros(2, 1, dtype=torch.long), None, cache)
+    cache.length = 2
+    with pytest.raises(AssertionError):
+        next_scores_of(model)(torch.zeros(1, 1, dtype=torch.long), None, cache)
+
+
+@compiled
+@torch.inference_mode()
 def test_many_texts_are_read_by_the_modules() -> None:
     model = language_model("llama")
     rows = MOST_TEXTS + 1

@@ -2,7 +2,8 @@
 
 A step reads each weight once. torch's own products of one vector read memory at a third to a half of its speed, and
 between them lie hundreds of operations, of which those of a small model are most of its time. Equal to the modules'
-own step but for the order of sums. Shapes: see transformer.py.
+own step but for the order of sums, and more exact where weights are rounded: sums are in float32, and what meets a
+matrix of 8 bits has 14. Shapes: see transformer.py.
 """
 
 import ctypes
@@ -65,7 +66,7 @@ class _Texts(Structure):
 class Step:
     """A model's step: tokens (B, 1) behind those of a cache → (B, tokens), scores of what follows.
 
-    It keeps the addresses of weights and caches: they must stay where they are for as long as it is used.
+    It keeps the addresses of weights, as they are when it is made, and of caches.
     """
 
     def __init__(self, model: CausalLM | EncoderDecoder, function: Any) -> None:
@@ -90,6 +91,8 @@ class Step:
             self._look_at(cache)
         if isinstance(seen, Encoded) and seen is not self.encoded:
             self._look_at_sources(seen)
+        assert len(tokens) == texts.texts, "C would read beyond the rows"
+        assert cache.length < texts.capacity, "C would write beyond the cache"
         begin = torch.zeros(len(tokens), dtype=torch.long) if start is None else start
         texts.start, texts.length = begin.data_ptr(), cache.length
         positions = places(tokens, cache.length, None, start)
