@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from danlu import native
 from danlu.models.in_c import at, open_to_c
@@ -46,6 +47,7 @@ class _GeluTanh(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         change, y = gradients[0].contiguous(), torch.empty_like(x)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from danlu.models import fused
 
@@ -85,6 +86,7 @@ class _TokenNats(torch.autograd.Function):
         return total
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         d_vectors, d_matrix, d_bias = ctx.saved_tensors
         (by,) = gradients
