@@ -102,7 +102,7 @@ class Embedder:
         )
         if chosen.pooling == "cls" and self.trunk.config.causal:
             raise DanluError("embed.cls_sees_nothing")
-        return replace(chosen, trunk=_in_int8(self.trunk)) if precision == "int8" else chosen
+        return replace(chosen, trunk=in_int8(copy.deepcopy(self.trunk))) if precision == "int8" else chosen
 
     @property
     def note(self) -> Note:
@@ -210,12 +210,6 @@ class Embedder:
             place = torch.zeros_like(length) if self.pooling == "cls" else (length - 1).clamp(min=0)
             vectors = x[torch.arange(len(x)), place] * inside[:, 0]
         return F.normalize(vectors, dim=1) if self.normalize else vectors
-
-
-def _in_int8(trunk: Trunk) -> Trunk:
-    made = copy.deepcopy(trunk)
-    in_int8(made)
-    return made
 
 
 def _batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:

@@ -93,10 +93,10 @@ class Answering:
         weight = model.encoder.embedding.tokens.weight
         length = torch.tensor([len(source) for source in sources], device=weight.device)
         longest = max(int(length.max()), 1)
-        padded = [[*source, *[0] * (longest - len(source))] for source in sources]
+        together = [[*source, *[0] * (longest - len(source))] for source in sources]
         self._next_scores, self.most, self.forced = next_scores_of(model), most, forced
         self.never = torch.tensor(forced.never, dtype=torch.long, device=weight.device)
-        self.encoded = model.encode(torch.tensor(padded, device=weight.device), length)
+        self.encoded = model.encode(torch.tensor(together, device=weight.device), length)
         self.source = torch.arange(len(sources), device=weight.device)  # of each row
         self.cache = Cache.empty(model.decoder.config, len(sources), most, weight)
 

@@ -8,7 +8,7 @@ matrix of 8 bits has 14. Shapes: see transformer.py.
 
 import ctypes
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from ctypes import POINTER, Structure, byref, c_double, c_int64, c_void_p
 from typing import Any
 
@@ -20,7 +20,7 @@ from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.in_c import ACTIVATIONS, KINDS, Held, Norm, addresses, at
 from danlu.models.int8 import Int8Linear
-from danlu.models.transformer import Block, Cache, Encoded, Trunk, places, rotation
+from danlu.models.transformer import Block, Cache, Encoded, Trunk, blocks_of, places, rotation
 
 MOST_TEXTS = 16  # from which on products of whole matrices are as fast
 GRAIN = 1 << 19  # bytes of weights of a step, below which a second thread brings nothing
@@ -129,7 +129,7 @@ class Step:
 
     def _decoder(self, trunk: Trunk, head: _Matrix) -> _Decoder:
         config = trunk.config
-        self.layers = (_Layer * config.depth)(*(self._layer(block) for block in _blocks(trunk)))
+        self.layers = (_Layer * config.depth)(*(self._layer(block) for block in blocks_of(trunk.layers)))
         weights = sum(t.nbytes for t in [*trunk.layers.parameters(), *trunk.layers.buffers()])
         return _Decoder(
             width=config.width,
@@ -202,7 +202,3 @@ def _fits(weight: Tensor) -> bool:
 def _function() -> Any:
     library = native.library("decoder")
     return None if library is None else library.step
-
-
-def _blocks(trunk: Trunk) -> Sequence[Block]:
-    return list(trunk.layers.blocks)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from danlu import native
 from danlu.models.in_c import ACTIVATIONS, Held, at, open_to_c
 from danlu.models.int8 import Int8Linear
-from danlu.models.transformer import Block, Cache, Encoded, Layers, View
+from danlu.models.transformer import Cache, Encoded, Layers, View, blocks_of
 
 AT_ONCE = 1024  # positions of which what lies between products stays in cache
 
@@ -65,12 +65,8 @@ def can_be_packed(layers: Layers) -> bool:
     """Whether the settings and matrices are such that C knows."""
     config = layers.config
     other = config.causal or config.cross or config.qk_norm or config.window or config.key_heads != config.heads
-    matrices = [(each.attention.qkv, each.attention.out, each.mlp.up, each.mlp.down) for each in _blocks(layers)]
+    matrices = [(each.attention.qkv, each.attention.out, each.mlp.up, each.mlp.down) for each in blocks_of(layers)]
     return not other and all(isinstance(matrix, Int8Linear) for four in matrices for matrix in four)
-
-
-def _blocks(layers: Layers) -> list[Block]:
-    return list(layers.blocks)  # type: ignore[arg-type]
 
 
 def _parts(x: Tensor, lengths: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -114,7 +110,7 @@ class _Pass:
         mixed, heads = torch.empty(self.rows, config.heads * config.per_head), narrow
         if config.heads * config.per_head != config.width:
             heads = _Vectors.room(self.rows, config.heads * config.per_head)
-        blocks = _blocks(self.layers)
+        blocks = blocks_of(self.layers)
         after = config.norm_place == "after"
         self._round(x if after else _normed(blocks[0].attention_norm, x), narrow)
         for block, following in zip(blocks, [*blocks[1:], None], strict=True):

@@ -1,6 +1,7 @@
 """The precision in which a trained model computes. Knows no family."""
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +14,8 @@ from danlu.models.long_tail import LanguageModel
 from danlu.models.packed import PackedLayers, can_be_packed
 from danlu.models.transformer import Layers
 from danlu.recipe import ComputedIn
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 LEAST = 32  # inputs of a matrix that is worth rounding
 
@@ -39,7 +42,7 @@ def computed_in(module: nn.Module, precision: ComputedIn) -> nn.Module:
     return made
 
 
-def in_int8(module: nn.Module) -> nn.Module:
+def in_int8(module: AnyModule) -> AnyModule:
     """The module with its matrices of LEAST inputs or more in 8 bits; the module itself, changed."""
     for name, child in module.named_children():
         if type(child) is nn.Linear and child.in_features >= LEAST:

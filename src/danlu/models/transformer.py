@@ -305,6 +305,11 @@ class Layers(nn.Module):
         return Encoded(pairs, View(None if mask is None else mask[:, None, None, :]))
 
 
+def blocks_of(layers: Layers) -> list[Block]:
+    """The blocks, by their type."""
+    return list(layers.blocks)  # type: ignore[arg-type]
+
+
 def _through(block: nn.Module, x: Tensor, *given: Any) -> Tensor:
     """A block's own outputs; as a function, which is compiled once for all blocks."""
     y: Tensor = block(x, *given)
