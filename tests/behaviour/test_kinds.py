@@ -56,6 +56,15 @@ CASES: list[tuple[str, list[Any], str, str]] = [
     ("percent", [f"{i / 3:.1f} %" for i in range(N)], "number", "data.kind.number_written"),
     ("price", [f"¥{i * 31.5 + 2:,.2f}" for i in range(N)], "number", "data.kind.number_written"),
     ("comma", [f"{i},5" for i in range(N)], "number", "data.kind.number_written"),
+    ("preis", [f"{i + 1}.{i + 100},25 €" for i in range(N)], "number", "data.kind.number_written"),
+    ("betrag", [f"{i + 1}.{i + 100},50 EUR" for i in range(N)], "number", "data.kind.number_written"),
+    ("gewicht", [f"{i % 3},{i + 100}" for i in range(N)], "number", "data.kind.number_written"),
+    ("anteil", [f"{i},5 %" for i in range(N)], "number", "data.kind.number_written"),
+    ("prix", [f"{i + 1}\u202f{i + 100},5\u00a0€" for i in range(N)], "number", "data.kind.number_written"),
+    ("franken", [f"{i + 1}'{i + 100}.5" for i in range(N)], "number", "data.kind.number_written"),
+    ("formula", ["#DIV/0!", *(f"{i}.5" for i in range(N - 1))], "number", "data.kind.number_plain"),
+    ("kurz", [f"31.12.{(85 + i % 30) % 100:02}" for i in range(N)], "date", "data.kind.date"),
+    ("us", [f"{i % 12 + 1}/{i % 28 + 1}/2024 {i % 12 + 1}:05 PM" for i in range(N)], "date", "data.kind.date"),
     ("member", cycle("yes", "no", "no"), "boolean", "data.kind.boolean"),
     ("会员", cycle("是", "否"), "boolean", "data.kind.boolean"),
     ("flag", cycle(True, False, None), "boolean", "data.kind.boolean_dtype"),
@@ -106,6 +115,13 @@ def test_kind_of_a_column_is_what_a_reader_would_say(name: str, values: list[Any
         ("percent", [0.0, 0.3]),
         ("price", [2.0, 33.5]),
         ("comma", [0.5, 1.5]),
+        ("preis", [1100.25, 2101.25]),
+        ("betrag", [1100.5, 2101.5]),
+        ("gewicht", [0.1, 1.101]),
+        ("anteil", [0.5, 1.5]),
+        ("prix", [1100.5, 2101.5]),
+        ("franken", [1100.5, 2101.5]),
+        ("formula", [None, 0.5]),
         ("member", [True, False]),
         ("garage", ["有", "无"]),
         ("城市", ["北京", "上海", None]),
@@ -119,6 +135,16 @@ def test_cells_are_read_as_their_column_is_written(name: str, expected: list[Any
     assert examples.frame[name].to_list()[: len(expected)] == expected
     again = examples_of({name: values[:1]}, DataConfig(), examples.columns)
     assert again.frame[name].to_list() == expected[:1]
+
+
+def test_years_of_two_digits_are_those_of_a_century_and_keep_their_order() -> None:
+    examples = examples_of({"d": ["31.12.99", "01.01.03"] * 10, "y": [1.5, 2] * 10}, DataConfig())
+    assert examples.frame["d"].dt.year().to_list()[:2] == [1999, 2003]
+
+
+def test_afternoons_are_told_from_mornings() -> None:
+    examples = examples_of({"d": ["3/15/2024 2:05 PM", "3/15/2024 2:05 AM"] * 10, "y": [1.5, 2] * 10}, DataConfig())
+    assert examples.frame["d"].dt.hour().to_list()[:2] == [14, 2]
 
 
 def test_zones_become_utc() -> None:

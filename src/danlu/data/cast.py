@@ -12,19 +12,28 @@ from danlu.data.examples import Column
 from danlu.errors import DanluError
 
 # Whole cells that mean "no value" in numbers, dates, booleans and categories.
-MISSING = frozenset(
-    ("", "NA", "N/A", "n/a", "na", "<NA>", "#N/A", "nan", "NaN", "NAN", "NaT", "null", "NULL", "Null", "None")
-) | frozenset(("?", "-", "--", "—", "缺失", "无", "空", "空值"))
+MISSING = (
+    frozenset(
+        ("", "NA", "N/A", "n/a", "na", "<NA>", "#N/A", "nan", "NaN", "NAN", "NaT", "null", "NULL", "Null", "None")
+    )
+    | frozenset(("?", "-", "--", "—", "缺失", "无", "空", "空值"))
+    | frozenset(
+        ("#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#WERT!", "#BEZUG!", "#ZAHL!")  # of spreadsheets
+    )
+)
 TRUE = ("true", "yes", "y", "t", "1", "on", "是", "真", "对")
 FALSE = ("false", "no", "n", "f", "0", "off", "否", "假", "错")
 _BOOLEANS = {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}
 REFERENCES = "references"  # format of a text that is to be written: a list of texts, each of which is right
 VERBATIM = "verbatim"  # format of a category whose values may be words that mean missing elsewhere
 
+Written = Callable[[pl.Expr], pl.Expr]  # cells → numbers; null where one is written otherwise
+
 _FLOAT = pl.Float64()
 _TIME = pl.Datetime("us")
 _STEP = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_MONEY = r"[$€£¥￥元]"
+_MONEY = r"(?:[$€£¥￥元₹₩]|EUR|USD|GBP|CHF|CNY|RMB|JPY|INR)"
+_SPACE = r"[ \u{00a0}\u{2009}\u{202f}'’]"  # between thousands
 
 
 def cells(series: pl.Series, missing: tuple[str, ...] = ()) -> pl.Series:
@@ -43,39 +52,58 @@ def _plain(cell: pl.Expr) -> pl.Expr:
 
 
 def _grouped(cell: pl.Expr) -> pl.Expr:
-    fits = cell.str.contains(r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$")
+    fits = cell.str.contains(r"^[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d+)?$")
     return pl.when(fits).then(cell.str.replace_all(",", "", literal=True)).cast(_FLOAT, strict=False)
 
 
-def _percent(cell: pl.Expr) -> pl.Expr:
-    return pl.when(cell.str.ends_with("%")).then(_grouped(cell.str.strip_suffix("%").str.strip_chars()))
-
-
-def _money(cell: pl.Expr) -> pl.Expr:
-    bare = cell.str.replace(rf"^([+-]?)\s*{_MONEY}\s*", "$1").str.replace(rf"\s*{_MONEY}$", "")
-    return pl.when(bare != cell).then(_grouped(bare))
-
-
 def _decimal_comma(cell: pl.Expr) -> pl.Expr:
-    fits = cell.str.contains(r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$")
+    fits = cell.str.contains(r"^[+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d+)?$")
     dotted = cell.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     return pl.when(fits).then(dotted).cast(_FLOAT, strict=False)
 
 
+def _spaced(cell: pl.Expr) -> pl.Expr:
+    fits = cell.str.contains(rf"^[+-]?([1-9]\d{{0,2}}({_SPACE}\d{{3}})+|\d+)([.,]\d+)?$")
+    dotted = cell.str.replace_all(_SPACE, "").str.replace(",", ".", literal=True)
+    return pl.when(fits).then(dotted).cast(_FLOAT, strict=False)
+
+
+def _percent(amount: Written) -> Written:
+    def read(cell: pl.Expr) -> pl.Expr:
+        return pl.when(cell.str.ends_with("%")).then(amount(cell.str.strip_suffix("%").str.strip_chars()))
+
+    return read
+
+
+def _money(amount: Written) -> Written:
+    def read(cell: pl.Expr) -> pl.Expr:
+        bare = cell.str.replace(rf"^([+-]?)\s*{_MONEY}\s*", "$1").str.replace(rf"\s*{_MONEY}$", "")
+        return pl.when(bare != cell).then(amount(bare))
+
+    return read
+
+
 # Ways to write a number, in the order in which they are tried.
-NUMBER_FORMATS: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
+NUMBER_FORMATS: Mapping[str, Written] = {
     "plain": _plain,
     "1,234.5": _grouped,
-    "12 %": _percent,
-    "$ 12": _money,
+    "12 %": _percent(_grouped),
+    "$ 12": _money(_grouped),
     "1.234,5": _decimal_comma,
+    "1,5 %": _percent(_decimal_comma),
+    "1.234,5 €": _money(_decimal_comma),
+    "1 234,5": _spaced,
+    "1 234,5 €": _money(_spaced),
 }
 
 _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y年%m月%d日")
+_SHORT = ("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y")  # 70 to 99 are of the last century
+_TIMES = ("%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 # Ways to write a date, in the order in which they are tried.
 DATE_FORMATS: tuple[str, ...] = (
     *_DAYS,
-    *(f"{day} {time}" for day in _DAYS for time in ("%H:%M:%S%.f", "%H:%M")),
+    *_SHORT,
+    *(f"{day} {time}" for day in (*_DAYS, *_SHORT) for time in _TIMES),
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M",
     "%Y-%m-%dT%H:%M:%S%.f%#z",
@@ -94,7 +122,9 @@ ISO_FORMATS = tuple(form for form in DATE_FORMATS if form.startswith("%Y-%m-%d")
 
 def dates(series: pl.Series, form: str) -> pl.Series:
     """Datetimes of cells written in the strptime format `form`, in UTC where it has a zone; null where one does not."""
-    if "%H" not in form:
+    if "%Y" in form:  # strptime would take 24 for the year 24
+        series = series.set(~series.str.contains(r"^\d{4}" if form.startswith("%Y") else r"\D\d{4}(\D|$)"), None)
+    if "%H" not in form and "%I" not in form:
         return series.str.to_date(form, strict=False).cast(_TIME)
     times = series.str.to_datetime(form, time_unit="us", strict=False)
     return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if form.endswith("z") else times
