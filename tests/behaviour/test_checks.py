@@ -1,13 +1,16 @@
 """What the checks promise to find, what they must not cry about, and that they name the rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from danlu.data.checks import Finding, check
 from danlu.data.examples import ROW, BadRow, Column, Examples, Origin, SourceFile
+from danlu.data.kinds import infer_columns
 from danlu.data.split import split
-from danlu.recipe import SplitConfig
+from danlu.recipe import DataConfig, SplitConfig
 from danlu.words import Note
 
 ROWS = 2000
@@ -213,7 +216,36 @@ def test_a_code_among_numbers_is_an_outlier_and_a_long_tail_is_not():
     column[5] = 99999
     outlier = found(clean(a=(column, "number")))["outliers"]
     assert (outlier.rows, outlier.note.fields["value"]) == (("train.csv row 6",), 99999)
+    assert "99999 in train.csv row 6" in outlier.note.text("en")
     assert "outliers" not in found(clean(a=(lognormal(3), "number")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells"),
+    [
+        ("numbers", [f"{i}" for i in range(30, 90)]),
+        ("numbers", [f"1.0{i},50 €" for i in range(30, 90)]),
+        ("dates", [f"{day}.{month}.1999" for day in range(1, 29) for month in (3, 11)]),
+    ],
+)
+def test_words_that_make_a_column_of_numbers_or_dates_one_of_words_are_named(kind: str, cells: list[str]):
+    column = (cells * ROWS)[:ROWS]
+    for row in range(4, ROWS, 20):
+        column[row] = "n.v."
+    examples = clean(a=(column, "category"))
+    inferred = infer_columns(examples.frame, DataConfig(target="y"))["a"]
+    finding = found(replace(examples, columns={**examples.columns, "a": inferred}))["words_among"]
+    assert (finding.count, finding.rows[0], finding.level) == (100, "train.csv row 5", "warning")
+    assert finding.note.fields["kinds"].key == f"checks.{kind}"
+    assert 'data.missing=["n.v."]' in finding.note.text("en")
+
+
+def test_few_codes_and_mixed_names_are_no_numbers_among_words():
+    codes = ["0", "1", "2", "3+"] * (ROWS // 4)
+    tickets = [f"A/{i}" if i % 5 == 0 else str(i) for i in range(ROWS)]
+    examples = clean(a=(codes, "category"), b=(tickets, "category"))
+    inferred = infer_columns(examples.frame, DataConfig(target="y"))
+    assert "words_among" not in found(replace(examples, columns=inferred))
 
 
 def test_empty_and_very_long_texts_are_named():

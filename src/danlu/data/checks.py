@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from danlu.data.cast import values
+from danlu.data.columns import written_format
 from danlu.data.content import Labels, first_equal, input_names
-from danlu.data.examples import ROW, Examples
+from danlu.data.examples import ROW, Column, Examples
 from danlu.data.kept import is_kept
 from danlu.data.leaks import leaks
 from danlu.data.split import NAMED, Split, listed
@@ -26,6 +28,9 @@ LOPSIDED = 0.9  # share of the largest class beyond which always answering it lo
 FAR_OUT = 50  # spreads (of the middle half) from the median: no measured quantity, rather a slip or a code like 99999
 FEW = 0.001  # share of the rows: more of them that far out are the nature of the column
 LONG_TEXT = 20_000  # bytes, 4,000 tokens or more: longer than what a text model here reads at once
+MOSTLY_WRITTEN = 0.8  # share of numbers or dates from which words beside them look like gaps
+WORDS_BETWEEN = 5  # different ones at most: more are values of their own
+SEVERAL = 20  # different numbers or dates at least: fewer, such as 1, 2 and 3+, are classes
 SAMPLE = 100_000  # rows from which a quantile or a commonest value is estimated before rows are counted
 
 Level = Literal["info", "warning", "error"]
@@ -156,6 +161,38 @@ def missing_values(view: View) -> Iterator[Finding]:
         total = sum(count for _, count in gaps[NAMED:])
         note = Note("checks.missing_elsewhere", columns=len(gaps) - NAMED, count=total)
         yield Finding(note, "info", tuple(name for name, _ in gaps[NAMED:]), total)
+
+
+def words_among_numbers(view: View) -> Iterator[Finding]:
+    """Columns read as words, for a few of them among numbers or dates."""
+    for name, column in view.examples.columns.items():
+        if column.reason.key in _READ_AS_WORDS and view.column(name).dtype == pl.String:
+            counts = view.some(name).drop_nulls().value_counts().sort("count", name, descending=[True, False])
+            for kind in ("number", "date"):
+                if found := _words_between(counts, kind):
+                    share, words = found
+                    kinds = {"kind": kind, "kinds": Note(f"checks.{kind}s")}
+                    missing = "[" + ", ".join(f'"{word}"' for word in words) + "]"
+                    fields = {"column": name, "percent": _percent(share), "missing": missing, **kinds}
+                    mask = view.column(name).is_in(words).fill_null(False)
+                    yield view.finding(Note("checks.words_among", **fields), "warning", mask, name)
+
+
+_READ_AS_WORDS = ("data.kind.category", "data.kind.target_classes", "data.kind.id_text")
+
+
+def _words_between(counts: pl.DataFrame, kind: Literal["number", "date"]) -> tuple[float, list[str]] | None:
+    """The share of the cells that are of the kind, and the few words that are not; None where there are no such."""
+    cells = counts.to_series(0)
+    if len(cells) <= SEVERAL:
+        return None
+    column = Column(cells.name, kind, Note("data.kind.set", kind=kind), written_format(cells, kind, ()))
+    fits = values(cells, column).is_not_null()
+    share = float(np.average(fits, weights=counts["count"]))
+    words = cells.filter(~fits).to_list()
+    if share < MOSTLY_WRITTEN or fits.sum() < SEVERAL or not 0 < len(words) <= WORDS_BETWEEN:
+        return None
+    return share, words
 
 
 def duplicates(view: View) -> Iterator[Finding]:
@@ -291,8 +328,9 @@ def outliers(view: View) -> Iterator[Finding]:
         low, median, high = np.quantile(some, (0.25, 0.5, 0.75)).tolist()
         far = ((column - median).abs() > FAR_OUT * (high - low)).fill_null(False)
         if low < high and 0 < far.sum() <= max(1, FEW * len(column)):
-            value = column.filter(far)[0]
-            note = Note("checks.outliers", column=name, count=int(far.sum()), value=value, median=median)
+            first = far.arg_max()
+            fields = {"value": column[first], "median": median, "place": view.places(np.array([first]))[0]}
+            note = Note("checks.outliers", column=name, count=int(far.sum()), **fields)
             yield view.finding(note, "warning", far, name)
 
 
@@ -302,6 +340,7 @@ CHECKS: tuple[Check, ...] = (
     duplicates,
     leaking_columns,
     missing_values,
+    words_among_numbers,
     class_sizes,
     outliers,
     texts,

@@ -155,10 +155,19 @@ WORDS: dict[str, tuple[str, str]] = {
         'column "{column}": {count} sequence(s) have no step',
         "列“{column}”：有 {count} 个序列一步也没有",
     ),
+    "checks.words_among": (
+        'column "{column}" is read as words, for {percent} % of its cells are {kinds} and the others are {missing}. '
+        "If these mean that a value is missing: data.missing={missing}",
+        "列“{column}”有 {percent} % 是{kinds}，其余是 {missing}，因此整列按文字（类别）读取。"
+        "如果这些文字表示缺失，请设置 data.missing={missing}",
+    ),
+    "checks.numbers": ("numbers", "数值"),
+    "checks.dates": ("dates", "日期"),
     "checks.outliers": (
-        'column "{column}": {count} value(s) lie extremely far from the others, such as {value} (median {median}). '
-        "If they stand for a missing value, list them under data.missing.",
-        "列“{column}”：有 {count} 个值离其余的值极远，例如 {value}（中位数 {median}）。"
-        "如果它们表示缺失，请写进 data.missing。",
+        'column "{column}": {count} value(s) lie extremely far from the others, such as {value} in {place} (median '
+        "{median}). If they are slips or totals, mend or remove these rows; if they stand for a missing value, list "
+        "them under data.missing.",
+        "列“{column}”：有 {count} 个值离其余的值极远，例如 {place} 的 {value}（中位数 {median}）。"
+        "如果是笔误或合计行，请更正或删去；如果表示缺失，请写进 data.missing。",
     ),
 }
