@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from danlu import native
 from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
-from danlu.models.in_c import ACTIVATIONS, KINDS, Held, Norm, addresses, at
+from danlu.models.in_c import ACTIVATIONS, KINDS, Held, Norm, addresses, at, blocks_of
 from danlu.models.int8 import Int8Linear
-from danlu.models.transformer import Block, Cache, Encoded, Trunk, blocks_of, places, rotation
+from danlu.models.transformer import Block, Cache, Encoded, Trunk, places, rotation
 
 MOST_TEXTS = 16  # from which on products of whole matrices are as fast
 GRAIN = 1 << 19  # bytes of weights of a step, below which a second thread brings nothing

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from ctypes import Structure, c_void_p
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from danlu.models.transformer import Block, Layers
 
 KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 ACTIVATIONS = {"relu": 0, "gelu": 1, "gelu_tanh": 2, "silu": 3}
@@ -52,3 +55,8 @@ class Held:
 def addresses(tensors: Sequence[Tensor]) -> Any:
     """An array of where tensors lie, which must be held on to."""
     return (c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def blocks_of(layers: "Layers") -> "list[Block]":
+    """The blocks, by their type."""
+    return list(layers.blocks)  # type: ignore[arg-type]

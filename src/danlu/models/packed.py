@@ -1,72 +1,78 @@
-"""Layers of an encoder whose matrices are of 8 bits: no padding, and nothing but C between the products.
+"""Layers of an encoder that reads and does not learn: no padding, and nothing but C between the products.
 
-Positions of all rows lie behind each other. Equal to the layers that it stands for but for the order of sums and for
-attention, which is in float32. Shapes: see transformer.py; N positions of all rows, O outputs of a matrix.
+Positions of all rows lie behind each other. Equal to the modules but for the order of sums, and for what lies between
+the products, which is in float32 whatever these are in. Shapes: see transformer.py; N positions of all rows, O outputs
+of a matrix.
 """
 
 import functools
 from ctypes import CDLL, Structure, byref, c_double, c_int64, c_void_p
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from danlu import native
-from danlu.models.in_c import ACTIVATIONS, Held, at, open_to_c
+from danlu.models.in_c import ACTIVATIONS, KINDS, Held, at, blocks_of, open_to_c
 from danlu.models.int8 import Int8Linear
-from danlu.models.transformer import Cache, Encoded, Layers, View, blocks_of
+
+if TYPE_CHECKING:
+    from danlu.models.transformer import Block, Layers, View
 
 AT_ONCE = 1024  # positions of which what lies between products stays in cache
 
 
 class _Product(Structure):
     _fields_ = [
-        *((name, c_void_p) for name in ("sums", "vector_scale", "scale", "bias")),
-        ("outputs", c_int64),
+        *((name, c_void_p) for name in ("values", "vector_scale", "scale", "bias")),
+        ("outputs", c_int64), ("kind", c_int64),
     ]  # fmt: skip
 
 
-class _Rounded(Structure):
-    _fields_ = [("values", c_void_p), ("scale", c_void_p)]
+class _Stored(Structure):
+    _fields_ = [("values", c_void_p), ("scale", c_void_p), ("kind", c_int64)]
 
 
-class PackedLayers(Layers):
-    """Embedded inputs (B, T, W) → (B, T, W), those of padding 0; `Layers` where C or the case does not allow it."""
-
-    def __init__(self, layers: Layers) -> None:
-        """With the blocks of these layers, for which it stands from now on."""
-        nn.Module.__init__(self)
-        self.config, self.blocks, self.norm = layers.config, layers.blocks, layers.norm
-        self.checkpointing, self.compiled = layers.checkpointing, None
-        self.train(layers.training)
-
-    def forward(self, x: Tensor, view: View, cache: Cache | None = None, encoded: Encoded | None = None) -> Tensor:
-        library = _library()
-        if library is None or cache is not None or encoded is not None or not self._can(x, view):
-            return super().forward(x, view, cache, encoded)
-        inside = x.new_ones(x.shape[:2], dtype=torch.bool) if view.mask is None else view.mask[:, 0, 0]
-        lengths = inside.sum(1)
-        y = torch.zeros_like(x)
-        y[inside] = torch.cat(
-            [
-                _Pass(self, library, part_lengths).states(part)
-                for part, part_lengths in _parts(x[inside].float(), lengths)
-            ]
-        ).to(x.dtype)
-        return y
-
-    def _can(self, x: Tensor, view: View) -> bool:
-        padded_at_most = view.mask is None or view.mask.shape[1:3] == (1, 1)
-        seen_by_all = padded_at_most and not view.causal and not view.ordered and view.cos is None
-        return seen_by_all and open_to_c(x) and not torch.is_grad_enabled() and x.numel() > 0
+def packed(layers: "Layers", x: Tensor, view: "View") -> Tensor | None:
+    """Embedded inputs (B, T, W) → (B, T, W), those of padding 0; None where C does not know the case."""
+    learns = layers.training or torch.is_grad_enabled()
+    if learns or not open_to_c(x) or not x.numel() or not _seen_by_all(view):
+        return None
+    kind, library = _kind(layers), _library()
+    if kind is None or library is None:
+        return None
+    inside = x.new_ones(x.shape[:2], dtype=torch.bool) if view.mask is None else view.mask[:, 0, 0]
+    y = torch.zeros_like(x)
+    parts = _parts(x[inside].float(), inside.sum(1))
+    y[inside] = torch.cat([_Pass(layers, kind, library, lengths).states(part) for part, lengths in parts]).to(x.dtype)
+    return y
 
 
-def can_be_packed(layers: Layers) -> bool:
-    """Whether the settings and matrices are such that C knows."""
+def _seen_by_all(view: "View") -> bool:
+    padded_at_most = view.mask is None or view.mask.shape[1:3] == (1, 1)
+    return padded_at_most and not view.causal and not view.ordered and view.cos is None
+
+
+def _kind(layers: "Layers") -> torch.dtype | None:
+    """The type in which all matrices are multiplied; None where settings or matrices are none that C knows."""
     config = layers.config
-    other = config.causal or config.cross or config.qk_norm or config.window or config.key_heads != config.heads
-    matrices = [(each.attention.qkv, each.attention.out, each.mlp.up, each.mlp.down) for each in blocks_of(layers)]
-    return not other and all(isinstance(matrix, Int8Linear) for four in matrices for matrix in four)
+    if config.causal or config.cross or config.qk_norm or config.window or config.key_heads != config.heads:
+        return None
+    kinds = {_kind_of(matrix) for block in blocks_of(layers) for matrix in _matrices(block)}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _kind_of(matrix: nn.Module) -> torch.dtype | None:
+    if type(matrix) is Int8Linear:
+        return torch.int8
+    own = matrix.weight.dtype if type(matrix) is nn.Linear else None
+    kind = torch.get_autocast_dtype("cpu") if own and torch.is_autocast_enabled("cpu") else own
+    return kind if kind in KINDS else None
+
+
+def _matrices(block: "Block") -> tuple[nn.Module, ...]:
+    return block.attention.qkv, block.attention.out, block.mlp.up, block.mlp.down
 
 
 def _parts(x: Tensor, lengths: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -78,44 +84,38 @@ def _parts(x: Tensor, lengths: Tensor) -> list[tuple[Tensor, Tensor]]:
     return list(zip(x.split([int(group.sum()) for group in groups]), groups, strict=True))
 
 
-@dataclass
 class _Vectors:
-    """Vectors in 8 bits: (N, width) and their scales (N,)."""
+    """What a product reads: (N, width), of 8 bits with scales (N,)."""
 
-    values: Tensor
-    scale: Tensor
-
-    @classmethod
-    def room(cls, rows: int, width: int) -> "_Vectors":
-        return cls(torch.empty(rows, width, dtype=torch.int8), torch.empty(rows))
-
-    @property
-    def structure(self) -> _Rounded:
-        return _Rounded(self.values.data_ptr(), self.scale.data_ptr())
+    def __init__(self, rows: int, width: int, kind: torch.dtype) -> None:
+        self.values = torch.empty(rows, width, dtype=kind)
+        self.scale = torch.empty(rows if kind == torch.int8 else 0)
+        self.structure = _Stored(self.values.data_ptr(), self.scale.data_ptr(), KINDS[kind])
 
 
 class _Pass:
     """One pass of some rows through the layers."""
 
-    def __init__(self, layers: Layers, library: CDLL, lengths: Tensor) -> None:
+    def __init__(self, layers: "Layers", kind: torch.dtype, library: CDLL, lengths: Tensor) -> None:
         """lengths (B,), at least one position in all."""
-        self.layers, self.library, self.config = layers, library, layers.config
+        self.layers, self.kind, self.library, self.config = layers, kind, library, layers.config
         self.begins = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         self.rows, self.threads, self.held = int(self.begins[-1]), c_int64(native.threads()), Held()
 
     def states(self, x: Tensor) -> Tensor:
         """(N, W) → (N, W), a copy."""
         config, x = self.config, x.clone()
-        narrow, wide = _Vectors.room(self.rows, config.width), _Vectors.room(self.rows, config.inner)
-        mixed, heads = torch.empty(self.rows, config.heads * config.per_head), narrow
-        if config.heads * config.per_head != config.width:
-            heads = _Vectors.room(self.rows, config.heads * config.per_head)
+        narrow, wide = self._room(config.width), self._room(config.inner)
+        inner = config.heads * config.per_head
+        heads = narrow if inner == config.width else self._room(inner)
+        mixed = heads.values if self.kind == torch.float32 else torch.empty(self.rows, inner)
         blocks = blocks_of(self.layers)
         after = config.norm_place == "after"
-        self._round(x if after else _normed(blocks[0].attention_norm, x), narrow)
+        self._store(x if after else _normed(blocks[0].attention_norm, x), narrow)
         for block, following in zip(blocks, [*blocks[1:], None], strict=True):
             self._attend(self._product(block.attention.qkv, narrow), mixed)
-            self._round(mixed, heads)
+            if mixed is not heads.values:
+                self._store(mixed, heads)
             norms = (block.mlp_norm, following.attention_norm if following else None)  # of what reads the sums
             norms = (block.attention_norm, block.mlp_norm) if after else norms
             self._add(self._product(block.attention.out, heads), x, norms[0], narrow)
@@ -123,15 +123,23 @@ class _Pass:
             self._add(self._product(block.mlp.down, wide), x, norms[1], narrow)
         return _normed(self.layers.norm, x)
 
-    def _product(self, matrix: object, x: _Vectors) -> _Product:
-        assert isinstance(matrix, Int8Linear)
-        self.sums = torch._int_mm(x.values, matrix.weight.t())  # of one product: those of all layers fill no cache
-        scale, bias = self.held.exact(matrix.scale), self.held.exact(matrix.bias)
-        return _Product(self.sums.data_ptr(), x.scale.data_ptr(), scale, bias, len(matrix.weight))
+    def _room(self, width: int) -> _Vectors:
+        return _Vectors(self.rows, width, self.kind)
 
-    def _round(self, x: Tensor, to: _Vectors) -> None:
+    def _product(self, matrix: nn.Module, x: _Vectors) -> _Product:
+        assert isinstance(matrix, Int8Linear | nn.Linear)
+        if isinstance(matrix, Int8Linear):
+            self.product = torch._int_mm(x.values, matrix.weight.t())  # of one: those of all layers fill no cache
+            scale = self.held.exact(matrix.scale)
+        else:
+            self.product, scale = torch.mm(x.values, _factor(matrix, self.kind)), None
+        bias, outputs = self.held.exact(matrix.bias), self.product.shape[1]
+        kind = KINDS[self.kind]
+        return _Product(self.product.data_ptr(), x.scale.data_ptr(), scale, bias, outputs, kind)
+
+    def _store(self, x: Tensor, to: _Vectors) -> None:
         rows, width = x.shape
-        self.library.round_rows(at(x), c_int64(rows), c_int64(width), byref(to.structure), self.threads)
+        self.library.store_rows(at(x), c_int64(rows), c_int64(width), byref(to.structure), self.threads)
 
     def _attend(self, qkv: _Product, out: Tensor) -> None:
         config, texts = self.config, len(self.begins) - 1
@@ -151,6 +159,23 @@ class _Pass:
     def _activate(self, y: _Product, to: _Vectors) -> None:
         activation, gated = c_int64(ACTIVATIONS[self.config.activation]), c_int64(self.config.gated)
         self.library.activate_rows(byref(y), c_int64(self.rows), activation, gated, byref(to.structure), self.threads)
+
+
+_cast: WeakKeyDictionary[nn.Module, tuple[Tensor, int, Tensor]] = (
+    WeakKeyDictionary()
+)  # weight, its version, what it gave
+
+
+def _factor(matrix: nn.Linear, kind: torch.dtype) -> Tensor:
+    """The weight as (inputs, outputs) of a type, cast once for as long as it does not change."""
+    weight = matrix.weight.detach()
+    if weight.dtype == kind or weight.is_inference():  # whose changes nobody counts
+        return weight.t().to(kind)
+    source, version, cast = _cast.get(matrix, (None, 0, weight))
+    if source is None or source.data_ptr() != weight.data_ptr() or version != weight._version:
+        cast = weight.t().to(kind, memory_format=torch.contiguous_format)
+        _cast[matrix] = weight, weight._version, cast
+    return cast
 
 
 def _normed(norm: nn.Module, x: Tensor) -> Tensor:

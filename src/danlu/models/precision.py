@@ -11,8 +11,6 @@ from danlu.models.causal import CausalLM
 from danlu.models.encoder_decoder import EncoderDecoder
 from danlu.models.int8 import Int8Linear
 from danlu.models.long_tail import LanguageModel
-from danlu.models.packed import PackedLayers, can_be_packed
-from danlu.models.transformer import Layers
 from danlu.recipe import ComputedIn
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
@@ -49,6 +47,4 @@ def in_int8(module: AnyModule) -> AnyModule:
             setattr(module, name, Int8Linear.of(child))
             continue
         in_int8(child)
-        if type(child) is Layers and can_be_packed(child):
-            setattr(module, name, PackedLayers(child))
     return module

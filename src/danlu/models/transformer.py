@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from danlu.models.dropout import Dropout
 from danlu.models.fused import gelu_tanh
+from danlu.models.packed import packed
 from danlu.models.products import by_products
 from danlu.recipe import Frozen, multiple
 
@@ -289,6 +290,9 @@ class Layers(nn.Module):
         scaled_start(self, config)
 
     def forward(self, x: Tensor, view: View, cache: Cache | None = None, encoded: Encoded | None = None) -> Tensor:
+        read = packed(self, x, view) if cache is None and encoded is None else None
+        if read is not None:
+            return read
         trained = self.training and torch.is_grad_enabled()
         through = self.compiled if self.compiled and trained else _through
         for layer, block in enumerate(self.blocks):
@@ -303,11 +307,6 @@ class Layers(nn.Module):
         crosses = [module for module in self.modules() if isinstance(module, CrossAttention)]
         pairs = [cross.keys_values(encoded) for cross in crosses]
         return Encoded(pairs, View(None if mask is None else mask[:, None, None, :]))
-
-
-def blocks_of(layers: Layers) -> list[Block]:
-    """The blocks, by their type."""
-    return list(layers.blocks)  # type: ignore[arg-type]
 
 
 def _through(block: nn.Module, x: Tensor, *given: Any) -> Tensor:

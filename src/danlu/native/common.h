@@ -12,6 +12,7 @@
 #define EACH(i, n) for (int64_t i = 0; i < (n); i++)
 #define SUMMED _Pragma("omp simd reduction(+ : sum)")
 
+typedef enum { FLOAT, BFLOAT16, INT8 } Kind;
 typedef enum { RELU, GELU, GELU_TANH, SILU } Activation;
 
 typedef struct {

@@ -8,7 +8,6 @@
 
 #include "common.h"
 
-typedef enum { FLOAT, BFLOAT16, INT8 } Kind;
 
 typedef struct {
     const void *weight; /* (outputs, inputs); none at all where `weight` is 0 */

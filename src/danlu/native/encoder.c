@@ -1,8 +1,8 @@
-/* What lies between the products of a Transformer encoder whose matrices are of 8 bits, on a processor.
+/* What lies between the products of a Transformer encoder, on a processor.
 
-   Vectors are rounded to 8 bits themselves, each with a scale of its own, and multiplied as whole numbers. Here the sums
-   of such a product become the next one's vectors: each function reads them once and does all that is to be done.
-   Positions of all texts lie behind each other, without padding.
+   Each function reads what a product gave once, does all that is to be done in float, and leaves what the next product
+   reads: numbers in float or bfloat16, or vectors rounded to 8 bits, each with a scale of its own, which are multiplied
+   as whole numbers. Positions of all texts lie behind each other, without padding.
 
    Sizes: N positions, W width, H heads, D width of a head, I inner width, O outputs of a product. */
 
@@ -13,45 +13,58 @@
 
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-/* What a product of 8 bits gives: sums (N, O) of whole numbers; the scale of each vector and of each output. */
+/* What a product gives (N, O), without its bias; of 8 bits: sums of whole numbers, the scales of vectors and outputs. */
 typedef struct {
-    const int32_t *sums;
+    const void *values;
     const float *vector_scale, *scale, *bias; /* (N,), (O,), (O,) or 0 */
-    int64_t outputs;
+    int64_t outputs, kind;
 } Product;
 
-/* Vectors of 8 bits: (N, width) and (N,). */
+/* What a product reads (N, width); of 8 bits with scales (N,). */
 typedef struct {
-    int8_t *values;
+    void *values;
     float *scale;
-} Rounded;
+    int64_t kind;
+} Vectors;
 
 static void exact(const Product *p, int64_t row, int64_t first, int64_t count, float *y) {
-    const int32_t *sums = p->sums + row * p->outputs + first;
-    const float *scale = p->scale + first, *bias = p->bias ? p->bias + first : 0;
-    float own = p->vector_scale[row];
-    if (bias) EACH(i, count) y[i] = (float)sums[i] * (own * scale[i]) + bias[i];
-    else EACH(i, count) y[i] = (float)sums[i] * (own * scale[i]);
+    int64_t begin = row * p->outputs + first;
+    if (p->kind == INT8) {
+        const int32_t *sums = (const int32_t *)p->values + begin;
+        const float *scale = p->scale + first;
+        float own = p->vector_scale[row];
+        EACH(i, count) y[i] = (float)sums[i] * (own * scale[i]);
+    } else if (p->kind == BFLOAT16) {
+        const uint16_t *halves = (const uint16_t *)p->values + begin;
+        EACH(i, count) y[i] = widened(halves[i]);
+    } else memcpy(y, (const float *)p->values + begin, (size_t)count * sizeof *y);
+    if (p->bias) EACH(i, count) y[i] += p->bias[first + i];
 }
 
-static void rounded(const float *x, int64_t width, Rounded to, int64_t row) {
+static void rounded(const float *x, int64_t width, const Vectors *to, int64_t row) {
     float most = 1e-12f;
     _Pragma("omp simd reduction(max : most)") EACH(i, width) most = fmaxf(fabsf(x[i]), most);
     float steps = 127 / most;
-    int8_t *values = to.values + row * width;
+    int8_t *values = (int8_t *)to->values + row * width;
     EACH(i, width) values[i] = (int8_t)(int32_t)floorf(x[i] * steps + 0.5f);
-    to.scale[row] = most / 127;
+    to->scale[row] = most / 127;
 }
 
-/* x (N, width) in 8 bits. */
-void round_rows(const float *x, int64_t rows, int64_t width, const Rounded *to, int64_t threads) {
+static void stored(const float *x, int64_t width, const Vectors *to, int64_t row) {
+    if (to->kind == INT8) rounded(x, width, to, row);
+    else if (to->kind == BFLOAT16) EACH(i, width) ((uint16_t *)to->values)[row * width + i] = halved(x[i]);
+    else memcpy((float *)to->values + row * width, x, (size_t)width * sizeof *x);
+}
+
+/* x (N, width) as products read it. */
+void store_rows(const float *x, int64_t rows, int64_t width, const Vectors *to, int64_t threads) {
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t row = 0; row < rows; row++) rounded(x + row * width, width, *to, row);
+    for (int64_t row = 0; row < rows; row++) stored(x + row * width, width, to, row);
 }
 
-/* x (N, W) += the product; where `after`, x is normalised itself; what is rounded is x normalised. */
+/* x (N, W) += the product; where `after`, x is normalised itself; what is stored is x normalised. */
 void add_rows(const Product *p, float *x, int64_t rows, const Norm *norm, int64_t rms, int64_t after, double eps,
-              const Rounded *to, int64_t threads) {
+              const Vectors *to, int64_t threads) {
     int64_t width = p->outputs;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
@@ -63,7 +76,7 @@ void add_rows(const Product *p, float *x, int64_t rows, const Norm *norm, int64_
             EACH(i, width) own[i] += room[i];
             float *normed = after ? own : room;
             if (norm->weight) normalised(norm, rms, eps, own, normed, width);
-            rounded(norm->weight ? normed : own, width, *to, row);
+            stored(norm->weight ? normed : own, width, to, row);
         }
         free(room);
     }
@@ -71,8 +84,8 @@ void add_rows(const Product *p, float *x, int64_t rows, const Norm *norm, int64_
 
 #define EVERY(function) _Pragma("omp simd") EACH(i, inner) room[i] = function(room[i])
 
-/* The activation of the product (N, I), gated: of its first half, times the second; rounded. */
-void activate_rows(const Product *p, int64_t rows, int64_t activation, int64_t gated, const Rounded *to,
+/* The activation of the product (N, I), gated: of its first half, times the second; stored. */
+void activate_rows(const Product *p, int64_t rows, int64_t activation, int64_t gated, const Vectors *to,
                    int64_t threads) {
     int64_t inner = p->outputs / (gated ? 2 : 1);
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -88,7 +101,7 @@ void activate_rows(const Product *p, int64_t rows, int64_t activation, int64_t g
             default: EVERY(silu);
             }
             if (gated) EACH(i, inner) room[i] *= room[inner + i];
-            rounded(room, inner, *to, row);
+            stored(room, inner, to, row);
         }
         free(room);
     }
