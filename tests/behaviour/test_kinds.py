@@ -247,3 +247,19 @@ def test_what_the_recipe_sets_is_not_inferred() -> None:
     assert examples.columns["level"].reason.key == "data.kind.set"
     assert examples.frame["level"].to_list()[:3] == ["1", "2", "3"]
     assert examples.frame["tags"].to_list()[:2] == [["a", "b"], ["b"]]
+
+
+@pytest.mark.parametrize("turns", [("role", "content"), ("from", "value")])
+@pytest.mark.parametrize("config", [DataConfig(), DataConfig(target="talk"), DataConfig(columns={"talk": "text"})])
+def test_conversations_are_refused_with_what_to_do_and_not_learned_as_classes(
+    turns: tuple[str, str], config: DataConfig
+) -> None:
+    talk = [
+        [dict(zip(turns, said, strict=True)) for said in (("user", f"What is {i}?"), ("bot", "!"))] for i in range(9)
+    ]
+    with pytest.raises(DanluError, match="--task text-generation"):
+        infer_columns(pl.DataFrame({"talk": talk}), config)
+    beside = infer_columns(
+        pl.DataFrame({"talk": talk, "length": [1.5] * 8 + [2], "y": cycle("a", "b")[:9]}), DataConfig()
+    )
+    assert beside["talk"].kind == "ignore"

@@ -143,7 +143,7 @@ def bad_rows(view: View) -> Iterator[Finding]:
     bad = view.examples.origin.bad_rows
     if bad:
         places = tuple(view.examples.origin.place(row.row) for row in bad[:NAMED])
-        note = Note("checks.bad_rows", count=len(bad), place=places[0], reason=bad[0].reason)
+        note = Note("checks.bad_rows", count=len(bad), reason=bad[0].reason)
         yield Finding(note, "warning", (), len(bad), places)
 
 

@@ -38,6 +38,7 @@ def infer_columns(frame: pl.DataFrame, config: DataConfig, task: str | None = No
             columns[name] = _target_column(frame[name], config.missing, task)
         else:
             columns[name] = input_column(frame[name], config.missing)
+    _refuse_conversations(frame, columns, targets)
     return columns | _kept_for_want_of_others(columns, targets) if targets else columns
 
 
@@ -49,6 +50,24 @@ def check_known(asked: Sequence[str] | Mapping[str, ColumnKind], names: Sequence
             near += difflib.get_close_matches(name, [n for n in names if n not in near], n=3, cutoff=0.4)
             nearest = ", ".join(near) or "–"
             raise DanluError("data.no_such_column", column=name, nearest=nearest, names=", ".join(names))
+
+
+_TURNS = ({"role", "content"}, {"from", "value"})  # what a turn of a conversation says, in the usual layouts
+
+
+def _refuse_conversations(frame: pl.DataFrame, columns: Mapping[str, Column], targets: Sequence[str]) -> None:
+    """Raises DanluError where conversations are to be learned: as a target, as a text, or for want of other columns."""
+    nothing_else = all(column.kind == "ignore" for column in columns.values())
+    for name, column in columns.items():
+        dtype = frame.schema[name]
+        record = dtype.inner if isinstance(dtype, pl.List) else None
+        is_wanted = name in targets or column.kind != "ignore" or nothing_else
+        if (
+            is_wanted
+            and isinstance(record, pl.Struct)
+            and any(turn <= {f.name for f in record.fields} for turn in _TURNS)
+        ):
+            raise DanluError("data.conversations", column=name)
 
 
 def _kept_for_want_of_others(columns: Mapping[str, Column], targets: Sequence[str]) -> dict[str, Column]:

@@ -86,8 +86,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "checks.checking": ("checking the data", "检查数据"),
     "checks.bad_rows": (
-        "{count} row(s) cannot be read and are left out; the first is {place}: {reason}",
-        "有 {count} 行无法读取，已略去；第一处在 {place}：{reason}",
+        "{count} row(s) cannot be read and are left out; the first: {reason}",
+        "有 {count} 行无法读取，已略去；第一处：{reason}",
     ),
     "checks.missing": (
         'column "{column}": {count} values are missing ({percent} %)',

@@ -217,6 +217,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "{width} × {height} 像素，图片过大。",
     ),
     "data.image.bomb": ("the image unpacks to too many pixels.", "图片解压后像素过多。"),
+    "data.conversations": (
+        'column "{column}": conversations, which danlu does not train on yet. A language model learns them as texts: '
+        'write each as one text, such as {{"text": "User: …\\nAssistant: …"}}, and train with --task text-generation.',
+        "列“{column}”是对话，danlu 目前还不能直接用对话训练。可以把每段对话写成一段文本再训练语言模型："
+        '例如 {{"text": "用户：…\\n助手：…"}}，并加上 --task text-generation。',
+    ),
     "data.expected.number": ("a number", "数字"),
     "data.expected.boolean": ("yes or no, true or false", "是或否（true 或 false）"),
     "data.expected.date": ("a date written as {format}", "形如 {format} 的日期"),
