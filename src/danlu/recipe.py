@@ -314,8 +314,14 @@ def with_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[st
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise DanluError("recipe.not_override", item=item)
-        _set(result, key.split("."), _yaml_value(value))
+        _set(result, _keys(key), _yaml_value(value))
     return result
+
+
+def _keys(key: str) -> list[str]:
+    """The parts of a dotted key; a column's name may hold dots itself."""
+    before, columns, name = key.partition("data.columns.")
+    return ["data", "columns", name] if columns and name and not before else key.split(".")
 
 
 def validated(config: type[Frozen], fields: Mapping[str, Any], where: str) -> Any:

@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+import danlu
 from danlu.data.kinds import infer_columns, infer_target, infer_task
 from danlu.data.read import examples_of
 from danlu.errors import DanluError
-from danlu.recipe import DataConfig
+from danlu.recipe import DataConfig, with_overrides
 
 RNG = np.random.default_rng(0)
 N = 200
@@ -263,3 +264,20 @@ def test_conversations_are_refused_with_what_to_do_and_not_learned_as_classes(
         pl.DataFrame({"talk": talk, "length": [1.5] * 8 + [2], "y": cycle("a", "b")[:9]}), DataConfig()
     )
     assert beside["talk"].kind == "ignore"
+
+
+def test_answers_of_which_none_comes_again_are_no_classes_unless_they_are_called_so() -> None:
+    rows = {"x": RNG.normal(size=N), "written": [f"answer {i}" for i in range(N - 5)] + ["the same"] * 5}
+    examples = examples_of(rows, DataConfig(target="written"))
+    with pytest.raises(DanluError, match="196 different values in 200 rows"):
+        infer_task(examples.columns, ["written"], examples.frame)
+    with pytest.raises(DanluError, match="196 different values in 200 rows"):
+        danlu.train(rows, target="written")
+    few = examples_of({"x": [1.0, 2.0, 3.0], "y": ["a", "b", "c"]}, DataConfig())
+    assert infer_task(few.columns, ["y"], few.frame)[0] == "tabular-classification"
+
+
+def test_a_column_whose_name_holds_dots_is_set_by_its_name() -> None:
+    laid = with_overrides({"data": {"target": "y"}}, ["data.columns.chosen.value=ignore", "data.columns={a: text}"])
+    assert laid == {"data": {"target": "y", "columns": {"a": "text"}}}
+    assert with_overrides({}, ["data.columns.chosen.value=ignore"])["data"]["columns"] == {"chosen.value": "ignore"}

@@ -14,6 +14,8 @@ from danlu.errors import DanluError
 from danlu.recipe import ColumnKind, DataConfig
 from danlu.words import Note
 
+ALL_DIFFER = 0.9  # share of rows whose answers differ, from which they are no classes
+FEWEST_TO_DIFFER = 20  # rows in which that says something
 MAX_CLASSES = 20  # whole numbers with more values than this are taken for amounts
 
 _CLASS_NAMES = ("label", "labels", "class", "digit", "标签", "类别", "分类标签")
@@ -155,7 +157,10 @@ def _string_target(series: pl.Series, missing: tuple[str, ...]) -> Column:
 
 
 def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.DataFrame) -> tuple[str, Note]:
-    """The task that columns and target call for, and why; where the target can be read otherwise, how to say so."""
+    """The task that columns and target call for, and why; where the target can be read otherwise, how to say so.
+
+    Raises DanluError where nearly every row has an answer of its own, which no class is.
+    """
     modality = _modality([c.kind for c in columns.values() if c.name not in targets])
     target = columns[targets[0]]
     if target.kind == "entities":
@@ -169,6 +174,9 @@ def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.
         goal, other = other, goal
     answers = frame[target.name].drop_nulls()
     distinct = answers.explode().n_unique() if target.kind == "labels" else answers.n_unique()
+    if target.kind == "category" and len(answers) >= FEWEST_TO_DIFFER and distinct >= ALL_DIFFER * len(answers):
+        fields = {"column": target.name, "distinct": distinct, "rows": len(answers), "example": str(answers[0])[:40]}
+        raise DanluError("data.target.all_different", task=f"{modality}-classification", **fields)
     key = "data.task.ambiguous" if _is_ambiguous(target, answers, distinct) else f"data.task.{goal}"
     names = {"task": f"{modality}-{goal}", "other": f"{modality}-{other}"}
     return names["task"], Note(key, column=target.name, distinct=distinct, **names)

@@ -352,6 +352,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "Columns: {names}.",
         "要预测哪一列？请用 --target 指定，例如 --target {example}，或在配方中设置 data.target。现有的列：{names}。",
     ),
+    "data.target.all_different": (
+        'column "{column}" has {distinct} different values in {rows} rows, such as "{example}": nothing comes again, so '
+        "there are no classes to learn. If these are numbers or dates, set data.columns.{column}=number or predict "
+        "another column; if they are texts to be written, say --task translation or --task summarization; if they are "
+        "classes all the same, --task {task}.",
+        "列“{column}”在 {rows} 行中有 {distinct} 种不同的取值，例如“{example}”：几乎没有重复，谈不上类别，也就无从学起。"
+        "如果是数值或日期，请设置 data.columns.{column}=number，或换一列作目标；如果是要模型写出的文本，"
+        "请用 --task translation 或 --task summarization；如果确实是类别，请写明 --task {task}。",
+    ),
     "data.task.classification": (
         "task: {task}, because {column} has {distinct} classes",
         "任务：{task}，因为 {column} 有 {distinct} 个类别",
