@@ -170,16 +170,24 @@ def _store(predictor: Predictor, rows: Examples) -> Store:
 def _of_scores(predictor: Predictor, other: Predictor, inputs: dict[str, Tensor]) -> float:
     """Of the probabilities of each token's answers, where there is a token."""
     ours, theirs = predictor.module(inputs), other.module(inputs)
-    over = 1 if predictor.codec.shapes.spans else -1
+    spans = predictor.codec.shapes.spans
     worst = 0.0
     for name, scores in ours.items():
         length = inputs["answer" if name == "logits" and "answer" in inputs else "tokens"].shape[1]
         inside = torch.arange(length) < inputs["tokens_length"].clamp_min(1)[:, None]
-        apart = (scores.double().softmax(over) - theirs[name].double().softmax(over)).abs()
+        chances = [_chances(each.double(), inside if spans else None) for each in (scores, theirs[name])]
+        apart = (chances[0] - chances[1]).abs()
         if scores.ndim == 3 and "answer" not in inputs:
             apart = apart[inside]
         worst = max(worst, float(apart.max()))
     return worst
+
+
+def _chances(scores: Tensor, places: Tensor | None) -> Tensor:
+    """Of the answers of each token, or of the `places` (B, T) of a text as the ends of an answer."""
+    if places is None:
+        return scores.softmax(-1)
+    return scores.masked_fill(~places[..., None], -torch.inf).softmax(1)  # what padding is given means nothing
 
 
 def _of_continuations(predictor: Predictor, rows: Examples, run: Run) -> float:
