@@ -50,7 +50,16 @@ def main() -> None:
         if error.filename is None:
             raise
         code = _refused(say("cli.file_trouble", file=error.filename, why=error.strerror))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_want_of_memory(error):
+            raise
+        code = _refused(say("cli.no_memory"))
     sys.exit(code)
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    """Whether numpy or torch, of which each has its own way to say so, found no memory."""
+    return isinstance(error, MemoryError) or bool(re.search("allocate memory|out of memory|OutOfMemory", repr(error)))
 
 
 def _refused(message: str) -> int:

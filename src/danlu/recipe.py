@@ -51,7 +51,7 @@ Side = Annotated[int, Field(ge=1)]
 class Frozen(BaseModel):
     """Base of every configuration: keyword-only, frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -314,7 +314,10 @@ def with_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[st
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise DanluError("recipe.not_override", item=item)
-        _set(result, _keys(key), _yaml_value(value))
+        try:
+            _set(result, _keys(key), _yaml_value(value))
+        except yaml.YAMLError as error:
+            raise DanluError("recipe.not_yaml", path=item, why=" ".join(str(error).split())) from None
     return result
 
 

@@ -281,3 +281,11 @@ def test_a_column_whose_name_holds_dots_is_set_by_its_name() -> None:
     laid = with_overrides({"data": {"target": "y"}}, ["data.columns.chosen.value=ignore", "data.columns={a: text}"])
     assert laid == {"data": {"target": "y", "columns": {"a": "text"}}}
     assert with_overrides({}, ["data.columns.chosen.value=ignore"])["data"]["columns"] == {"chosen.value": "ignore"}
+
+
+@pytest.mark.parametrize("kind", ["ignore", "date", "text", "image", "sequence"])
+def test_a_target_of_a_kind_that_is_no_answer_is_refused(kind: Any) -> None:
+    frame = pl.DataFrame({"x": RNG.normal(size=N), "day": [f"2024-03-{i % 28 + 1:02}" for i in range(N)]})
+    config = DataConfig(target="day", columns={"day": kind})
+    with pytest.raises(DanluError, match='"day" is the target'):
+        infer_target(infer_columns(frame, config), frame, config)

@@ -18,6 +18,8 @@ ALL_DIFFER = 0.9  # share of rows whose answers differ, from which they are no c
 FEWEST_TO_DIFFER = 20  # rows in which that says something
 MAX_CLASSES = 20  # whole numbers with more values than this are taken for amounts
 
+_PREDICTED = ("number", "category", "boolean", "labels", "entities", "answers")  # kinds of a target
+
 _CLASS_NAMES = ("label", "labels", "class", "digit", "标签", "类别", "分类标签")
 _TARGET_NAMES = (*_CLASS_NAMES[:3], "target", "y", *_CLASS_NAMES[4:], "目标", "目标值")
 
@@ -101,6 +103,9 @@ def infer_target(
     if written := next((column for column in columns.values() if column.format == REFERENCES), None):
         return (written.name,), Note("pairs.target", target=written.name, source=_source(columns, written))
     check_known(config.target, names)
+    for name in config.target:
+        if columns[name].kind not in _PREDICTED:
+            raise DanluError("data.target.no_answer", column=name, kind=columns[name].kind, kinds=", ".join(_PREDICTED))
     if config.target:
         return tuple(dict.fromkeys(config.target)), Note("data.target.given", columns=", ".join(config.target))
     sure = sure_targets(names, config)

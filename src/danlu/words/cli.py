@@ -305,6 +305,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "--row：{got} 不是由列组成的对象。写法如 '{{\"age\": 41}}'。",
     ),
     "cli.file_trouble": ("{file}: {why}", "{file}：{why}"),
+    "cli.no_memory": (
+        "The memory of this machine does not suffice. Take smaller batches (train.batch_size with train.accumulate), "
+        "train.checkpointing=true, or a smaller model (model.width); danlu doctor tells how much memory there is.",
+        "本机内存不够。请减小批量（train.batch_size，可配合 train.accumulate）、开启 train.checkpointing=true，"
+        "或换小一些的模型（model.width）；danlu doctor 会列出可用内存。",
+    ),
     # progress
     "display.warning": ("! {note}", "！{note}"),
     "display.epoch": ("epoch {epoch}", "第 {epoch} 轮"),

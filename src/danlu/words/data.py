@@ -352,6 +352,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "Columns: {names}.",
         "要预测哪一列？请用 --target 指定，例如 --target {example}，或在配方中设置 data.target。现有的列：{names}。",
     ),
+    "data.target.no_answer": (
+        'column "{column}" is the target, and of kind {kind}, which cannot be predicted. Kinds that can: {kinds}. Set '
+        "data.columns.{column} to one of them, or leave it out.",
+        "列“{column}”是目标，而它的类型 {kind} 无法预测。可以预测的类型：{kinds}。"
+        "请把 data.columns.{column} 改为其中之一，或去掉这项设置。",
+    ),
     "data.target.all_different": (
         'column "{column}" has {distinct} different values in {rows} rows, such as "{example}": nothing comes again, so '
         "there are no classes to learn. If these are numbers or dates, set data.columns.{column}=number or predict "
