@@ -1,14 +1,22 @@
 """What training does number by number in C is what torch does, to the last bits of bfloat16."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from danlu import native
 from danlu.models import fused
 from danlu.training.operations import listed
 
 pytestmark = pytest.mark.skipif(native.compiler() is None, reason="no C compiler here")
+
+
+@pytest.fixture(autouse=True)
+def _any_size_pays(monkeypatch) -> None:
+    monkeypatch.setattr(fused, "LEAST", 1)
 
 
 def near(ours: torch.Tensor, exact: torch.Tensor) -> None:
@@ -94,3 +102,111 @@ def test_operations_that_are_listed_are_torch_s_own() -> None:
     steps = listed(function, [x])
     for ours, exact in zip(steps(later), function(later), strict=True):
         near(ours.detach(), exact.detach().float())
+
+
+def trained(module: nn.Module, given: torch.Tensor, weight: torch.Tensor, call, exact: bool) -> list[torch.Tensor]:
+    """Under autocast, or in float32: what it gives, what changes the input, and the gradients of its parameters."""
+    x = given.detach().clone().requires_grad_()
+    module.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=not exact):
+        y = call(module, x)
+    (y.float() * weight).sum().backward()
+    return [y.detach(), x.grad, *(p.grad for p in module.parameters())]
+
+
+def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
+    return float((ours.float() - exact).norm() / exact.norm())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 32), (5, 7, 48)])
+def test_linear_is_torch_s_under_autocast(shape: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(0)
+    module, x, weight = nn.Linear(shape[-1], 40, bias=bias), torch.randn(shape), torch.randn(*shape[:-1], 40)
+    true = trained(module, x, weight, nn.Linear.__call__, exact=True)
+    theirs = trained(module, x, weight, nn.Linear.__call__, exact=False)
+    ours = trained(module, x, weight, fused.linear, exact=False)
+    for one, other, exact in zip(ours, theirs, true, strict=True):
+        assert one.dtype == other.dtype
+        assert apart(one, exact) <= max(1.2 * apart(other, exact), 1e-5)
+
+
+def test_linear_of_frozen_weights_changes_its_input_alone() -> None:
+    module, x = nn.Linear(16, 8).requires_grad_(False), torch.randn(3, 16, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = fused.linear(module, x)
+    assert "_Linear" in type(y.grad_fn).__name__
+    y.sum().backward()
+    assert x.grad is not None
+    assert module.weight.grad is None
+
+
+@pytest.mark.parametrize("kind", [nn.LayerNorm, partial(nn.LayerNorm, bias=False), partial(nn.RMSNorm, eps=1e-6)])
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("adds", [True, False])
+def test_stream_is_a_sum_and_its_norm(kind, after: bool, adds: bool) -> None:
+    torch.manual_seed(0)
+    width = 45
+    norm = kind(width)
+    for p in norm.parameters():
+        nn.init.normal_(p)
+    y = torch.randn(4, 3, width).bfloat16() if adds else None
+    first, second = torch.randn(2, 4, 3, width).bfloat16().float()  # what is read has a gradient in bfloat16
+
+    def both(norm: nn.Module, x: torch.Tensor, y: torch.Tensor | None, call) -> list[torch.Tensor]:
+        norm.zero_grad()
+        x, y = (None if each is None else each.detach().clone().requires_grad_() for each in (x, y))
+        with torch.autocast("cpu", torch.bfloat16):
+            stream, normed = call(norm, x, y)
+        (stream * first + normed * second).sum().backward()
+        return [stream, normed, x.grad, *([] if y is None else [y.grad]), *(p.grad for p in norm.parameters())]
+
+    def plain(norm: nn.Module, x: torch.Tensor, y: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        x = x if y is None else x + y
+        return (norm(x) if after else x), norm(x)
+
+    x = torch.randn(4, 3, width) + 3
+    ours = both(norm, x, y, lambda *given: fused.stream(*given, after=after))
+    assert ours[1].dtype == torch.bfloat16
+    assert "_Stream" in type(ours[1].grad_fn).__name__
+    for one, exact in zip(ours, both(norm, x, y, plain), strict=True):
+        close = {"rtol": 2**-8, "atol": 2**-9} if one.dtype == torch.bfloat16 else {"rtol": 1e-4, "atol": 1e-4}
+        torch.testing.assert_close(one.float(), exact.float(), **close)
+
+
+def test_a_stream_of_which_one_side_is_read_changes_by_that_side() -> None:
+    norm, x = nn.LayerNorm(32), torch.randn(2, 32)
+    for side in (0, 1):
+        found = []
+        for enabled in (True, False):
+            norm.zero_grad()
+            given = x.clone().requires_grad_()
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                fused.stream(norm, given, None, after=True)[side].square().sum().backward()
+            found.append(given.grad)
+        torch.testing.assert_close(*found, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "call", [fused.linear, lambda module, x: fused.stream(nn.LayerNorm(16), x, None, after=False)[1]]
+)
+def test_without_autocast_nothing_is_rounded(call) -> None:
+    y = call(nn.Linear(16, 16), torch.randn(2, 16, requires_grad=True))
+    assert y.dtype == torch.float32
+    assert type(y.grad_fn).__name__ in ("AddmmBackward0", "NativeLayerNormBackward0")
+
+
+def test_second_derivatives_are_refused() -> None:
+    x = torch.randn(2, 16, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = fused.linear(nn.Linear(16, 16), fused.stream(nn.LayerNorm(16), x, None, after=False)[1])
+    (slope,) = torch.autograd.grad(y.float().square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiat"):
+        slope.sum().backward()
+
+
+def test_what_is_small_is_left_to_torch(monkeypatch) -> None:
+    module, x = nn.Linear(16, 8), torch.randn(4, 16, requires_grad=True)
+    monkeypatch.setattr(fused, "LEAST", 65)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert type(fused.linear(module, x).grad_fn).__name__ == "AddmmBackward0"

@@ -5,7 +5,7 @@ Shapes: B rows, T positions, S positions that are looked at, W width, H heads, D
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -15,8 +15,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from danlu.models import fused
+from danlu.models.attention import attends, attention
 from danlu.models.dropout import Dropout
-from danlu.models.fused import gelu_tanh
 from danlu.models.packed import packed
 from danlu.models.products import by_products
 from danlu.recipe import Frozen, multiple
@@ -25,7 +26,7 @@ MlpActivation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 MLP_ACTIVATIONS: dict[MlpActivation, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
-    "gelu_tanh": gelu_tanh,
+    "gelu_tanh": fused.gelu_tanh,
     "silu": F.silu,
 }
 LONGEST = 2048  # positions whose scores are held at once while training on a processor
@@ -156,6 +157,15 @@ class View:
     ordered: bool = False
     _added: dict[int, Tensor] = field(default_factory=dict)  # heads → `added`, which all layers share
 
+    def hidden(self, v: Tensor, steps: int) -> Tensor | None:
+        """(B or 1, T or 1, S) as of `added`, for T `steps` that look at `v` (B, H, S, D).
+
+        None where nothing is hidden but, if `ordered`, what is later.
+        """
+        if self.mask is None and (not self.causal or steps == v.shape[2]):
+            return None
+        return self.added(v.new_empty(1, 1, steps, 0), v.shape[2])
+
     def added(self, q: Tensor, steps: int) -> Tensor:
         """(B · H or 1, T or 1, S), added to the scores of `q` (B, H, T, D): 0 where seen, very little elsewhere."""
         heads = q.shape[1]
@@ -184,15 +194,20 @@ class Attention(nn.Module):
         self.qk_norm = config.qk_norm
 
     def forward(self, x: Tensor, view: View, cache: Cache | None, layer: int) -> Tensor:
-        parts = self.qkv(x).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
-        q, k, v = parts.split((self.heads, self.key_heads, self.key_heads), dim=1)
+        qkv, heads = fused.linear(self.qkv, x), (self.heads, self.key_heads, self.key_heads)
+        dropout = self.dropout if self.training else 0.0
+        parts = qkv.unflatten(-1, (-1, self.per_head)).transpose(1, 2)
+        if cache is None and view.cos is None and not self.qk_norm and _in_one_loop(parts, dropout):
+            seen = attention([qkv], heads, view.hidden(parts, x.shape[1]), view.ordered)
+            return fused.linear(self.out, seen)
+        q, k, v = parts.split(heads, dim=1)
         if self.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
         if view.cos is not None and view.sin is not None:
             q, k = turned(q, view.cos, view.sin), turned(k, view.cos, view.sin)
         if cache is not None:
             k, v = cache.put(layer, k, v)
-        return self.out(attended(q, k, v, view, self.dropout if self.training else 0.0))
+        return fused.linear(self.out, attended(q, k, v, view, dropout))
 
 
 class CrossAttention(nn.Module):
@@ -207,13 +222,13 @@ class CrossAttention(nn.Module):
 
     def keys_values(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """encoded (B, S, W) → keys and values (B, H, S, D), which stay the same for every position."""
-        parts = self.kv(encoded).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
+        parts = fused.linear(self.kv, encoded).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
         keys, values = parts.split((self.heads, self.heads), dim=1)
         return keys, values
 
     def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], view: View) -> Tensor:
-        q = self.q(x).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
-        return self.out(attended(q, *keys_values, view, self.dropout if self.training else 0.0))
+        q = fused.linear(self.q, x).unflatten(-1, (-1, self.per_head)).transpose(1, 2)
+        return fused.linear(self.out, attended(q, *keys_values, view, self.dropout if self.training else 0.0))
 
 
 class FeedForward(nn.Module):
@@ -228,11 +243,11 @@ class FeedForward(nn.Module):
         self.dropout = Dropout(config.inner_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.up(x)
+        x = fused.linear(self.up, x)
         if self.gated:
             gate, x = x.chunk(2, dim=-1)
-            return self.down(self.dropout(self.activation(gate) * x))
-        return self.down(self.dropout(self.activation(x)))
+            return fused.linear(self.down, self.dropout(self.activation(gate) * x))
+        return fused.linear(self.down, self.dropout(self.activation(x)))
 
 
 class Block(nn.Module):
@@ -250,18 +265,26 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, view: View, cache: Cache | None, layer: int, encoded: "Encoded | None" = None
     ) -> Tensor:
-        y = self.attention(self.attention_norm(x) if self.before else x, view, cache, layer)
-        x = self._summed(x, y, self.attention_norm)
+        normed: Tensor = x
+        added: Tensor | None = None
+        for norm, part in self._parts(view, cache, layer, encoded):
+            if self.before:
+                x, normed = fused.stream(norm, x, added, after=False)
+            added = self.dropout(part(normed))
+            if not self.before:
+                x, normed = fused.stream(norm, x, added, after=True)
+        return x if added is None or not self.before else x + added
+
+    def _parts(
+        self, view: View, cache: Cache | None, layer: int, encoded: "Encoded | None"
+    ) -> Iterator[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
+        """Each part, with its norm."""
+        yield self.attention_norm, lambda x: self.attention(x, view, cache, layer)
         if self.cross is not None and self.cross_norm is not None:
             assert encoded is not None
-            y = self.cross(self.cross_norm(x) if self.before else x, encoded.keys_values[layer], encoded.view)
-            x = self._summed(x, y, self.cross_norm)
-        y = self.mlp(self.mlp_norm(x) if self.before else x)
-        return self._summed(x, y, self.mlp_norm)
-
-    def _summed(self, x: Tensor, y: Tensor, norm: nn.Module) -> Tensor:
-        x = x + self.dropout(y)
-        return x if self.before else norm(x)
+            cross, keys_values, seen = self.cross, encoded.keys_values[layer], encoded.view
+            yield self.cross_norm, lambda x: cross(x, keys_values, seen)
+        yield self.mlp_norm, self.mlp
 
 
 @dataclass
@@ -422,11 +445,13 @@ def norm_of(config: Config) -> nn.Module:
 
 def attended(q: Tensor, k: Tensor, v: Tensor, view: View, dropout: float) -> Tensor:
     """softmax(q kᵀ / √D) v: q (B, H, T, D), k and v (B, H or fewer, S, D) → (B, T, H · D)."""
-    shared = q.shape[1] // k.shape[1]
+    heads, ordered = (q.shape[1], k.shape[1], v.shape[1]), view.ordered and q.shape[2] == k.shape[2]
+    if _in_one_loop(v, dropout):
+        return attention([q.to(v.dtype), k.to(v.dtype), v], heads, view.hidden(v, q.shape[2]), ordered)
+    shared = heads[0] // heads[1]
     if shared > 1:
         k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
     if _multiplied(v, dropout):
-        ordered = view.ordered and q.shape[2] == k.shape[2]
         q, k = q.to(v.dtype), k.to(v.dtype)
         added = view.added(q, k.shape[2])
         out = by_products(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), added, ordered, dropout)
@@ -439,6 +464,11 @@ def _multiplied(v: Tensor, dropout: float) -> bool:
     """Whether products are faster than torch's own kernel: trained on a processor, in bfloat16 or with dropout."""
     trained = v.device.type == "cpu" and torch.is_grad_enabled() and v.shape[2] <= LONGEST
     return trained and (v.dtype == torch.bfloat16 or dropout > 0)
+
+
+def _in_one_loop(v: Tensor, dropout: float) -> bool:
+    """Whether one loop in C can do it all: faster still."""
+    return not dropout and _multiplied(v, dropout) and attends(v, v.shape[-1])
 
 
 def places(tokens: Tensor, before: int, documents: Tensor | None, start: Tensor | None) -> Tensor:
