@@ -133,9 +133,9 @@ class _Pass:
             scale = self.held.exact(matrix.scale)
         else:
             self.product, scale = torch.mm(x.values, _factor(matrix, self.kind)), None
-        bias, outputs = self.held.exact(matrix.bias), self.product.shape[1]
-        kind = KINDS[self.kind]
-        return _Product(self.product.data_ptr(), x.scale.data_ptr(), scale, bias, outputs, kind)
+        outputs = self.product.shape[1]
+        bias = self.held.exact(torch.zeros(outputs) if matrix.bias is None else matrix.bias)
+        return _Product(self.product.data_ptr(), x.scale.data_ptr(), scale, bias, outputs, KINDS[self.kind])
 
     def _store(self, x: Tensor, to: _Vectors) -> None:
         rows, width = x.shape

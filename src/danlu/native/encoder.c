@@ -10,13 +10,14 @@
 
 #define LANES 16 /* numbers at once */
 #define QUERIES 4 /* queries at once, which read keys and values once */
+#define AHEAD 6 /* rows: those of one head lie too far apart for the processor to see what comes next */
 
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-/* What a product gives (N, O), without its bias; of 8 bits: sums of whole numbers, the scales of vectors and outputs. */
+/* What a product gives (N, O), without its bias; of 8 bits: sums of whole numbers, scales of vectors and outputs. */
 typedef struct {
     const void *values;
-    const float *vector_scale, *scale, *bias; /* (N,), (O,), (O,) or 0 */
+    const float *vector_scale, *scale, *bias; /* (N,), (O,), (O,) */
     int64_t outputs, kind;
 } Product;
 
@@ -27,18 +28,28 @@ typedef struct {
     int64_t kind;
 } Vectors;
 
-static void exact(const Product *p, int64_t row, int64_t first, int64_t count, float *y) {
+static void exact(const Product *p, int64_t row, int64_t first, int64_t count, float *restrict y) {
     int64_t begin = row * p->outputs + first;
+    const float *bias = p->bias + first;
     if (p->kind == INT8) {
         const int32_t *sums = (const int32_t *)p->values + begin;
         const float *scale = p->scale + first;
         float own = p->vector_scale[row];
-        EACH(i, count) y[i] = (float)sums[i] * (own * scale[i]);
+        EACH(i, count) y[i] = (float)sums[i] * (own * scale[i]) + bias[i];
     } else if (p->kind == BFLOAT16) {
         const uint16_t *halves = (const uint16_t *)p->values + begin;
-        EACH(i, count) y[i] = widened(halves[i]);
-    } else memcpy(y, (const float *)p->values + begin, (size_t)count * sizeof *y);
-    if (p->bias) EACH(i, count) y[i] += p->bias[first + i];
+        EACH(i, count) y[i] = widened(halves[i]) + bias[i];
+    } else {
+        const float *values = (const float *)p->values + begin;
+        EACH(i, count) y[i] = values[i] + bias[i];
+    }
+}
+
+/* Have these numbers come into the cache; what lies beyond the end does no harm. */
+static void fetch(const Product *p, int64_t row, int64_t first, int64_t count) {
+    int64_t size = p->kind == BFLOAT16 ? 2 : 4;
+    const char *begin = (const char *)p->values + (row * p->outputs + first) * size;
+    for (int64_t byte = 0; byte < count * size; byte += 64) __builtin_prefetch(begin + byte);
 }
 
 static void rounded(const float *x, int64_t width, const Vectors *to, int64_t row) {
@@ -120,11 +131,16 @@ static void share(const float *q, const float *keys, int64_t steps, int64_t room
     }
     for (int n = 0; n < QUERIES; n++) {
         float *own = shares + n * room, most = -FLT_MAX, sum = 0;
-        _Pragma("omp simd reduction(max : most)") EACH(i, steps) most = fmaxf(own[i], most);
-        SUMMED EACH(i, steps) {
-            own[i] = exponential(own[i] - most);
-            sum += own[i];
+        EACH(i, room - steps) own[steps + i] = -FLT_MAX;
+        Lanes highest = *(Lanes *)own, total = {0};
+        for (int64_t begin = LANES; begin < room; begin += LANES)
+            for (int i = 0; i < LANES; i++) highest[i] = fmaxf(highest[i], own[begin + i]);
+        _Pragma("omp simd reduction(max : most)") for (int i = 0; i < LANES; i++) most = fmaxf(most, highest[i]);
+        for (int64_t begin = 0; begin < room; begin += LANES) {
+            _Pragma("omp simd") for (int i = 0; i < LANES; i++) own[begin + i] = exponential(own[begin + i] - most);
+            total += *(Lanes *)(own + begin);
         }
+        SUMMED for (int i = 0; i < LANES; i++) sum += total[i];
         sums[n] = sum;
     }
 }
@@ -172,6 +188,7 @@ void attend_rows(const Product *p, const int64_t *begins, int64_t texts, int64_t
                 int64_t steps = begins[t + 1] - begins[t], own = whole(steps);
                 EACH(s, steps) {
                     int64_t row = begins[t] + s;
+                    EACH(part, 3) fetch(p, row + AHEAD, part * stride + head * width, width);
                     exact(p, row, head * width, width, q + s * padded);
                     exact(p, row, stride + head * width, width, key);
                     exact(p, row, 2 * stride + head * width, width, values + s * padded);
