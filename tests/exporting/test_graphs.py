@@ -83,6 +83,12 @@ def test_the_program_beside_it_answers_raw_rows_without_danlu(case, exporter, fo
     assert [answer["prediction"] for answer in answers] == said["prediction"].to_list()
     for name in [name for name in said.columns if name.startswith("probability_")]:
         assert [answer[name] for answer in answers] == pytest.approx(said[name].to_list(), abs=1e-5)
+    lacking, *_ = job.predictor.codec.inputs
+    other = [{name: value for name, value in row.items() if name != lacking} for row in rows]
+    (tmp_path / "rows.json").write_text(json.dumps(other, default=str), encoding="utf-8")
+    refused = subprocess.run([sys.executable, "predict.py", "rows.json"], cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"no row has a value for: {lacking}. The model reads: {lacking}")
 
 
 @pytest.mark.parametrize("family", ["gpt2", "mistral"])

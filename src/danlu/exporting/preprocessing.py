@@ -66,6 +66,8 @@ def main() -> None:
     """Answer the rows of the file that is named, or of standard input."""
     rows = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8") if len(sys.argv) > 1 else sys.stdin.read())
     setup = json.loads((HERE / "preprocessing.json").read_text(encoding="utf-8"))
+    if absent := [name for name in setup["columns"] if rows and not any(name in row for row in rows)]:
+        sys.exit(f"no row has a value for: {{', '.join(absent)}}. The model reads: {{', '.join(setup['columns'])}}.")
     for answer in {answers}(setup, rows, graph(), {tokenizer}, ({inputs})):
         print(json.dumps(answer, ensure_ascii=False))
 
