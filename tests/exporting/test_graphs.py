@@ -53,6 +53,12 @@ def test_a_torch_package_answers_as_the_run_does(case, tmp_path):
     assert torch_file.write(job_of(case, tmp_path)).largest <= 1e-4
 
 
+@pytest.mark.skipif(shutil.which(torch_file.compiler()) is None, reason="there is no C++ compiler")
+def test_what_is_compiled_reads_pictures_of_several_colours(tmp_path):
+    job = job_of(Case("linear", "image", "image-classification"), tmp_path, compiled=True)
+    assert torch_file.write(job).largest <= 1e-4
+
+
 @pytest.mark.parametrize(
     ("case", "exporter", "forbidden", "options"),
     [
