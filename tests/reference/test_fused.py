@@ -119,10 +119,12 @@ def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(1, 32), (5, 7, 48)])
-def test_linear_is_torch_s_under_autocast(shape: tuple[int, ...], bias: bool) -> None:
+@pytest.mark.parametrize("outputs", [40, 16, 208])
+@pytest.mark.parametrize("shape", [(1, 32), (5, 7, 48), (3, 201, 400), (2, 19)])
+def test_linear_is_torch_s_under_autocast(shape: tuple[int, ...], outputs: int, bias: bool) -> None:
     torch.manual_seed(0)
-    module, x, weight = nn.Linear(shape[-1], 40, bias=bias), torch.randn(shape), torch.randn(*shape[:-1], 40)
+    module, x = nn.Linear(shape[-1], outputs, bias=bias), torch.randn(shape)
+    weight = torch.randn(*shape[:-1], outputs)
     true = trained(module, x, weight, nn.Linear.__call__, exact=True)
     theirs = trained(module, x, weight, nn.Linear.__call__, exact=False)
     ours = trained(module, x, weight, fused.linear, exact=False)
@@ -210,3 +212,18 @@ def test_what_is_small_is_left_to_torch(monkeypatch) -> None:
     monkeypatch.setattr(fused, "LEAST", 65)
     with torch.autocast("cpu", torch.bfloat16):
         assert type(fused.linear(module, x).grad_fn).__name__ == "AddmmBackward0"
+
+
+def test_threads_that_share_the_work_give_the_same(monkeypatch) -> None:
+    torch.manual_seed(0)
+    module, norm, x = nn.Linear(64, 208), nn.LayerNorm(64), torch.randn(7, 61, 64)
+    weight = torch.randn(7, 61, 208).bfloat16()
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(fused.native, "threads", lambda threads=threads: threads)
+        given = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            y = fused.linear(module, fused.stream(norm, given, None, after=False)[1])
+        found.append([y, *torch.autograd.grad(y, [given, *module.parameters(), *norm.parameters()], weight)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)

@@ -99,5 +99,5 @@ def _mask(added: Tensor | None) -> tuple[int | None, int, int]:
 
 @functools.cache
 def _width() -> int:
-    """Of which the width of a head is to be a multiple; 0 where the processor does not multiply bfloat16."""
+    """Of which the width of a head is to be a multiple; 0 where there is none for the processor."""
     return int(loop("attention_width")())

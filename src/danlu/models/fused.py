@@ -98,7 +98,6 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         half, weight_half = x.bfloat16(), weight.bfloat16()
         ctx.save_for_backward(half, weight_half)
-        ctx.types = x.dtype, weight.dtype
         if bias is None:
             return F.linear(half, weight_half)
         y: Tensor = torch.ops.mkldnn._linear_pointwise(half, weight_half, bias.bfloat16(), "none", [], "")
@@ -108,12 +107,11 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        x_type, weight_type = ctx.types
         wants_x, wants_weight, wants_bias = ctx.needs_input_grad
         change = gradients[0].contiguous().flatten(0, -2)
-        d_x = torch.mm(change, weight).view(x.shape).to(x_type) if wants_x else None
-        d_weight = torch.mm(change.t(), x.flatten(0, -2)).to(weight_type) if wants_weight else None
-        return d_x, d_weight, _column_sums(change).to(weight_type) if wants_bias else None
+        d_x = torch.mm(change, weight).view(x.shape) if wants_x else None
+        d_weight = torch.mm(change.t(), x.flatten(0, -2)) if wants_weight else None
+        return d_x, d_weight, _column_sums(change) if wants_bias else None
 
 
 def _column_sums(x: Tensor) -> Tensor:

@@ -185,7 +185,7 @@ typedef struct {
     double scale;
 } Attention;
 
-#ifdef __AVX512BF16__
+#if defined __AVX512BF16__ && !defined __AMX_BF16__
 #include <immintrin.h>
 
 #define BLOCK 32 /* rows of scores at a time */
@@ -423,7 +423,6 @@ static void attend(const Attention *own, const Room *room, int64_t row, int64_t 
     }
 }
 
-/* Width must be a multiple of 2 LANES. */
 void attention(const Attention *own, int64_t back, int64_t threads) {
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
@@ -435,8 +434,9 @@ void attention(const Attention *own, int64_t back, int64_t threads) {
     }
 }
 
+/* Of which the width of a head must be a multiple. */
 int64_t attention_width(void) { return 2 * LANES; }
 #else
-/* Of which the width of a head must be a multiple; none: this processor multiplies no bfloat16. */
+/* None: this processor multiplies no bfloat16, or torch does it faster, in tiles. */
 int64_t attention_width(void) { return 0; }
 #endif
