@@ -28,7 +28,7 @@ typedef struct {
     int64_t kind;
 } Vectors;
 
-static void exact(const Product *p, int64_t row, int64_t first, int64_t count, float *restrict y) {
+static inline void exact(const Product *p, int64_t row, int64_t first, int64_t count, float *restrict y) {
     int64_t begin = row * p->outputs + first;
     const float *bias = p->bias + first;
     if (p->kind == INT8) {
@@ -160,8 +160,10 @@ static void attend(const float *q, const float *keys, const float *values, int64
             }
             int64_t count = begin + LANES <= width ? LANES : width - begin;
             EACH(n, queries) {
-                mixed[n] /= sums[n];
-                memcpy(out + (first + n) * stride + begin, mixed + n, (size_t)count * sizeof *out);
+                float *to = out + (first + n) * stride + begin;
+                mixed[n] *= 1 / sums[n];
+                if (count == LANES) *(Lanes *)to = mixed[n];
+                else memcpy(to, mixed + n, (size_t)count * sizeof *out);
             }
         }
     }
