@@ -1,6 +1,7 @@
 """What is inferred of columns, target and task: as a careful reader of the file would say it, with the
 reason."""
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,13 @@ import polars as pl
 import pytest
 
 import danlu
+from danlu.data.cast import DATE_FORMATS, dates, expected
+from danlu.data.examples import Column
 from danlu.data.kinds import infer_columns, infer_target, infer_task
 from danlu.data.read import examples_of
 from danlu.errors import DanluError
 from danlu.recipe import DataConfig, with_overrides
+from danlu.words import Note
 
 RNG = np.random.default_rng(0)
 N = 200
@@ -138,9 +142,30 @@ def test_cells_are_read_as_their_column_is_written(name: str, expected: list[Any
     assert again.frame[name].to_list() == expected[:1]
 
 
+def test_a_number_is_asked_for_as_its_column_writes_it() -> None:
+    comma = examples_of({"a": [f"{i},5" for i in range(40)], "y": cycle("a", "b")[:40]}, DataConfig())
+    with pytest.raises(DanluError, match=r'expected a number written like 1\.234,5, got "90\.5"'):
+        examples_of({"a": ["90.5"]}, DataConfig(), comma.columns)
+
+
 def test_years_of_two_digits_are_those_of_a_century_and_keep_their_order() -> None:
     examples = examples_of({"d": ["31.12.99", "01.01.03"] * 10, "y": [1.5, 2] * 10}, DataConfig())
     assert examples.frame["d"].dt.year().to_list()[:2] == [1999, 2003]
+
+
+def test_dates_that_all_the_world_writes_alike_fit_whatever_the_column_is_written_as() -> None:
+    german = examples_of({"d": ["03.04.2024", "25.12.2024"] * 10, "y": [1.5, 2] * 10}, DataConfig())
+    later = examples_of({"d": ["2024-04-03", "2024-04-03T10:30", "03.04.2024", None]}, DataConfig(), german.columns)
+    assert later.frame["d"].dt.strftime("%d.%m. %H").to_list() == ["03.04. 00", "03.04. 10", "03.04. 00", None]
+    with pytest.raises(DanluError, match=r"expected a date written as 25\.03\.2024, got"):
+        examples_of({"d": ["04/13/2024"]}, DataConfig(), german.columns)
+
+
+@pytest.mark.parametrize("form", DATE_FORMATS)
+def test_a_date_is_asked_for_by_an_example_of_how_it_is_written(form: str) -> None:
+    example = expected(Column("d", "date", Note("data.kind.empty"), form)).fields["example"]
+    assert "%" not in example
+    assert dates(pl.Series([example]), form).dt.date().to_list() == [date(2024, 3, 25)]
 
 
 def test_afternoons_are_told_from_mornings() -> None:

@@ -420,7 +420,7 @@ def test_columns_of_the_training_rule_later_files(tmp_path: Path) -> None:
     assert new.frame["code"].to_list() == ["7"]
     assert [c.kind for c in new.columns.values()] == ["date", "category", "ignore"]
     later.write_text("day,code\n3 April,7\n")
-    with pytest.raises(DanluError, match='row 1, column "day": expected a date written as %d/%m/%Y, got "3 April"'):
+    with pytest.raises(DanluError, match='row 1, column "day": expected a date written as 25/03/2024, got "3 April"'):
         read(config, [str(later)], examples.columns)
 
 

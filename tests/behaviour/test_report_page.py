@@ -12,7 +12,7 @@ import yaml
 from danlu.data.examples import Column
 from danlu.evaluation.baseline import trivial
 from danlu.evaluation.card import card
-from danlu.evaluation.charts import Line, line_chart, matrix, ticks
+from danlu.evaluation.charts import LETTER, Line, line_chart, matrix, ticks
 from danlu.evaluation.judge import About, Evidence, cross_validation, evaluation
 from danlu.evaluation.markup import VOID, Markup, tag
 from danlu.evaluation.numerals import number, percent
@@ -163,6 +163,14 @@ def test_the_page_shows_the_measured_numbers():
     assert "92.0\u202f% ± 1.4\u202f%" in page
     assert "2 min 5 s" in page
     assert "312 MB" in page
+
+
+@pytest.mark.parametrize("high", [1.0, 650_000.0, 1e9])
+def test_numbers_beside_a_chart_leave_room_for_the_name_of_its_axis(high):
+    chart = line_chart("t", [Line("a", [0.0, 1.0], [0.4 * high, high], "s1")], "x", "predicted")
+    marks = re.findall(r'<text x="([^"]*)" y="[^"]*" text-anchor="end">([^<]*)<', chart)
+    assert marks
+    assert all(float(right) - LETTER * len(number) > 10 for right, number in marks)
 
 
 def test_every_chart_has_a_name_for_those_who_do_not_see_it():

@@ -4,12 +4,15 @@ A cast gives null both where a cell is missing and where it does not fit; `misfi
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 import polars as pl
 
 from danlu.data.examples import Column
 from danlu.errors import DanluError
+from danlu.words import Note
 
 # Whole cells that mean "no value" in numbers, dates, booleans and categories.
 MISSING = (
@@ -224,7 +227,8 @@ def _right_texts(series: pl.Series) -> pl.Series:
 def _date(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:
     if series.dtype == pl.String:
         shown = cells(series, missing)
-        return dates(shown, column.format or max(ISO_FORMATS, key=lambda form: dates(shown, form).count()))
+        read = dates(shown, column.format or max(ISO_FORMATS, key=lambda form: dates(shown, form).count()))
+        return _with_iso(shown, read) if read.null_count() > shown.null_count() else read
     if series.dtype.is_integer() and column.format:
         return dates(series.cast(pl.String), column.format)
     if not isinstance(series.dtype, pl.Date | pl.Datetime):
@@ -232,6 +236,25 @@ def _date(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Ser
     if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return series.cast(_TIME)
+
+
+def _with_iso(shown: pl.Series, read: pl.Series) -> pl.Series:
+    """`read`, with the dates among the other cells that all the world writes alike, such as 2024-03-05."""
+    rest = shown.set(read.is_not_null(), None)
+    return reduce(lambda found, form: found.fill_null(dates(rest, form)), ISO_FORMATS, read)
+
+
+def expected(column: Column) -> Note:
+    """What a cell of the column holds, where one does not fit; of dates and decorated numbers an example."""
+    if column.kind == "number" and column.format not in (None, "plain"):
+        return Note("data.expected.number_written", example=column.format)
+    form = column.format if column.kind == "date" and column.format else ISO_FORMATS[0]
+    return Note(f"data.expected.{column.kind}", example=re.sub("%#?[.]?[A-Za-z]", lambda part: _MOMENT[part[0]], form))
+
+
+_MOMENT = {"%Y": "2024", "%y": "24", "%m": "03", "%b": "Mar", "%B": "March", "%d": "25"} | (
+    {"%H": "14", "%I": "02", "%M": "30", "%S": "00", "%.f": "", "%p": "PM", "%#z": "+00:00"}
+)
 
 
 def _image(series: pl.Series, column: Column, missing: tuple[str, ...]) -> pl.Series:

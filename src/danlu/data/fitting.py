@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from danlu.data.cast import misfits, missing_numbers, values
+from danlu.data.cast import expected, misfits, missing_numbers, values
 from danlu.data.columns import GUESSED, plain_column
 from danlu.data.examples import ROW, BadRow, Column, Origin
 from danlu.data.image_check import unreadable
@@ -65,15 +65,13 @@ def _without(frame: pl.DataFrame, bad: BadRows) -> pl.DataFrame:
 
 
 def _not_of_its_kind(column: Column, found: str) -> DanluError:
-    expected = Note(f"data.expected.{column.kind}", format=column.format or "")
-    return DanluError("data.not_of_its_kind", column=column.name, expected=expected, found=found[:_SHOWN])
+    return DanluError("data.not_of_its_kind", column=column.name, expected=expected(column), found=found[:_SHOWN])
 
 
 def _bad_cell(origin: Origin, row: int, column: Column, cell: Any) -> Note:
     file, position = place(origin, row)
-    expected = Note(f"data.expected.{column.kind}", format=column.format or "")
     found = str(cell)[:_SHOWN]
-    return Note("data.bad_cell", file=file, row=position, column=column.name, expected=expected, found=found)
+    return Note("data.bad_cell", file=file, row=position, column=column.name, expected=expected(column), found=found)
 
 
 def place(origin: Origin, row: int) -> tuple[str | Note, int]:

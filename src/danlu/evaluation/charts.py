@@ -40,10 +40,20 @@ class Plane:
     y: Range
     log: bool = False
 
+    @property
+    def left(self) -> float:
+        """Room for the axis' name and its widest number."""
+        return max(LEFT, 24 + LETTER * max((len(number(value)) for value in self.marks), default=0))
+
+    @property
+    def marks(self) -> list[float]:
+        """The values that are written beside the vertical axis."""
+        return _decades(self.y) if self.log else ticks(*self.y)
+
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a point lies on the paper."""
         low, high = self.x
-        across = LEFT + (x - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        across = self.left + (x - low) / (high - low) * (WIDTH - self.left - RIGHT)
         low, high, value = (*self.y, y) if not self.log else (*map(math.log10, self.y), math.log10(y))
         return across, HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
@@ -154,7 +164,7 @@ def _apart(low: float, high: float) -> Range:
 def _axes(plane: Plane, x_label: str, y_label: str) -> Markup:
     (left, bottom), (right, top) = plane.at(plane.x[0], plane.y[0]), plane.at(plane.x[1], plane.y[1])
     parts: list[Markup] = []
-    for value in _decades(plane.y) if plane.log else ticks(*plane.y):
+    for value in plane.marks:
         _, y = plane.at(plane.x[0], value)
         parts.append(_stroke([(left, y), (right, y)], "grid-line"))
         parts.append(tag("text", number(value), x=f"{left - 6:.1f}", y=f"{y + 3.5:.1f}", text_anchor="end"))

@@ -61,9 +61,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "按时间划分后，较早的一边没有剩下任何行：每一行都有相同（或同组）的更新的行。请去掉 data.split.by，或改为随机划分。",
     ),
     "split.no_labels": (
-        "no row has a value in every target column ({columns}), so there is nothing to learn from. "
+        "no row has a value in every target column ({columns}), so there is nothing to learn from or to measure by. "
         "Check data.target and data.missing.",
-        "没有一行在目标列（{columns}）上都有值，无从学习。请检查 data.target 与 data.missing。",
+        "没有一行在目标列（{columns}）上都有值，无从学习，也无从评估。请检查 data.target 与 data.missing。",
     ),
     "split.unlabelled": (
         "{count} row(s) without a value in {columns} are left out, the first is {place}",

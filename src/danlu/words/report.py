@@ -18,8 +18,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.sureness": ("How far to trust its probabilities", "概率可信到什么程度"),
     "report.samples": ("What it writes", "它写出的文字"),
     "report.samples_how": (
-        "Each begins as a test text does; what is bold, the model wrote.",
-        "每段以一篇测试文本的开头起始，粗体部分由模型写出。",
+        "Each begins as a test text does; what is coloured, the model wrote.",
+        "每段以一篇测试文本的开头起始，着色部分由模型写出。",
     ),
     "report.truly": ("How the text really goes on", "原文的后续"),
     "report.no_samples": (
