@@ -8,7 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from danlu import native
-from danlu.models import fused
+from danlu.data.store import Shapes
+from danlu.models import build, fused
+from danlu.models.scoring import token_nats
+from danlu.training.adamw import AdamW
 from danlu.training.operations import listed
 
 pytestmark = pytest.mark.skipif(native.compiler() is None, reason="no C compiler here")
@@ -227,3 +230,44 @@ def test_threads_that_share_the_work_give_the_same(monkeypatch) -> None:
         found.append([y, *torch.autograd.grad(y, [given, *module.parameters(), *norm.parameters()], weight)])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
+
+
+RUNS = {  # fields of models whose layers differ in all that the loops know
+    "gpt2": {},
+    "llama": {"kv_heads": 1},
+    "bert": {"dropout": 0.1},
+}
+
+
+@pytest.mark.parametrize("family", RUNS)
+def test_a_run_learns_the_same_in_c_as_in_torch_s_operations(monkeypatch, family: str) -> None:
+    shapes = Shapes(tokens=40, max_tokens=24, heads={"y": 3} if family == "bert" else {})
+    rows = torch.arange(24) * torch.arange(1, 17)[:, None] % 37 + 3  # each goes on as it began
+    inputs = {"tokens": rows, "tokens_length": torch.full((16,), 24)}
+
+    def losses() -> list[float]:
+        torch.manual_seed(0)
+        fields = {"width": 64, "depth": 2, "heads": 2, "dropout": 0.0} | RUNS[family]
+        model = build(family, fields, shapes)[0].train()
+        optimizer = AdamW([{"params": list(model.parameters()), "weight_decay": 0.0}], 2e-3, (0.9, 0.95))
+
+        def loss() -> float:
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16):
+                outputs = model(inputs)
+            if family == "bert":
+                value = F.cross_entropy(outputs["y"].float(), torch.arange(16) % 3)
+            else:
+                value = token_nats(outputs, rows.roll(-1, 1), 0.0, -100) / rows.numel()
+            value.backward()
+            return float(value.detach())
+
+        return [optimizer.step(loss) for _ in range(60)]
+
+    ours = torch.tensor(losses())
+    monkeypatch.setattr(fused, "_library", lambda: None)
+    theirs = torch.tensor(losses())
+    assert ours[-1] < 0.6 * ours[0]
+    assert not torch.equal(ours, theirs), "both went the same way"
+    torch.testing.assert_close(ours[:10], theirs[:10], rtol=0.01, atol=0.01)
+    torch.testing.assert_close(ours[-10:].mean(), theirs[-10:].mean(), rtol=0.1, atol=0.03)
