@@ -6,7 +6,6 @@ Of a killed writing what is whole is taken up again. Knows nothing of how texts 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,18 +43,16 @@ def write(folder: Path, stretches: Callable[[int], Iterator[Stretch]], documents
     whole = folder / _WHOLE
     done = json.loads(whole.read_text()) if whole.exists() else {"stretches": 0, _TOKENS: 0, _RECORDS: 0}
     with _from(folder / _TOKENS, done[_TOKENS]) as tokens, _from(folder / _RECORDS, done[_RECORDS]) as records:
-        following = stretches(done["stretches"])
-        while some := list(islice(following, EVERY)):
-            for stretch in some:
-                tokens.write(stretch.tokens.astype(dtype).tobytes())
-                records.write(stretch.records.astype(np.int64).tobytes())
-            tokens.flush()
-            records.flush()
-            done = {"stretches": done["stretches"] + len(some), _TOKENS: tokens.tell(), _RECORDS: records.tell()}
-            _replace(whole, json.dumps(done))
+        for count, stretch in enumerate(stretches(done["stretches"]), done["stretches"] + 1):
+            tokens.write(stretch.tokens.astype(dtype).tobytes())
+            records.write(stretch.records.astype(np.int64).tobytes())
+            if count % EVERY == 0:
+                tokens.flush()
+                records.flush()
+                _replace(whole, json.dumps({"stretches": count, _TOKENS: tokens.tell(), _RECORDS: records.tell()}))
     _summed(folder, documents)
     (folder / _RECORDS).unlink()
-    whole.unlink()
+    whole.unlink(missing_ok=True)
 
 
 def opened(folder: Path, vocabulary: int) -> Mapped:
