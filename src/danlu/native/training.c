@@ -1,5 +1,5 @@
 /* What a training step in bfloat16 does number by number, between its products: read once, computed in float, written
-   once. torch's own operations for it take three to six times as long. */
+   once. torch's own operations for it take three to six times as long. And attention, products and all. */
 
 #include "common.h"
 
