@@ -55,6 +55,8 @@ def _settings(values: dict[int, int]) -> Iterator[None]:
     if library is None:
         yield
         return
+    if len(_in_force) == 1:  # what reading and tokenizing left would be kept too
+        library.malloc_trim(0)
     _in_force.append(values)
     _set(library, values)
     try:
