@@ -109,7 +109,7 @@ def test_operations_that_are_listed_are_torch_s_own() -> None:
 
 def trained(module: nn.Module, given: torch.Tensor, weight: torch.Tensor, call, exact: bool) -> list[torch.Tensor]:
     """Under autocast, or in float32: what it gives, what changes the input, and the gradients of its parameters."""
-    x = given.detach().clone().requires_grad_()
+    x = given.detach().clone(memory_format=torch.preserve_format).requires_grad_()
     module.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=not exact):
         y = call(module, x)
@@ -134,6 +134,14 @@ def test_linear_is_torch_s_under_autocast(shape: tuple[int, ...], outputs: int, 
     for one, other, exact in zip(ours, theirs, true, strict=True):
         assert one.dtype == other.dtype
         assert apart(one, exact) <= max(1.2 * apart(other, exact), 1e-5)
+
+
+def test_linear_of_what_lies_apart_in_memory() -> None:
+    torch.manual_seed(0)
+    module, x, weight = nn.Linear(48, 32), torch.randn(48, 20).t(), torch.randn(20, 32)
+    ours, theirs = (trained(module, each, weight, fused.linear, exact=False) for each in (x, x.contiguous()))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_linear_of_frozen_weights_changes_its_input_alone() -> None:

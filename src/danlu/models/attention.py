@@ -4,7 +4,6 @@ No scores are kept, and queries, keys, values and their gradients lie as the pro
 the time of the products of products.py. Shapes: B rows, T positions that look, S that are looked at, D width of a head.
 """
 
-import functools
 from collections.abc import Sequence
 from ctypes import Structure, byref, c_double, c_int64, c_void_p
 from typing import Any
@@ -15,14 +14,14 @@ from torch.autograd.function import once_differentiable
 
 from danlu import native
 from danlu.models import fused
-from danlu.models.fused import loop, possible
+from danlu.models.fused import lanes, loop, possible
 
 Heads = tuple[int, int, int]  # of queries, keys and values
 
 
 def attends(x: Tensor, width: int) -> bool:
     """Whether there is a loop for queries, keys and values like x and heads of that width, and it pays."""
-    return x.numel() >= fused.LEAST and possible(x) and _width() > 0 and width % _width() == 0
+    return x.numel() >= fused.LEAST and possible(x) and lanes() > 0 and width % (2 * lanes()) == 0
 
 
 def attention(given: Sequence[Tensor], heads: Heads, added: Tensor | None, ordered: bool) -> Tensor:
@@ -95,9 +94,3 @@ def _mask(added: Tensor | None) -> tuple[int | None, int, int]:
         return None, 0, 0
     row, step = (added.stride(n) if added.shape[n] > 1 else 0 for n in (0, 1))
     return added.data_ptr(), row, step
-
-
-@functools.cache
-def _width() -> int:
-    """Of which the width of a head is to be a multiple; 0 where there is none for the processor."""
-    return int(loop("attention_width")())

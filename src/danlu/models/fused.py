@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from danlu import native
 from danlu.models.in_c import at, open_to_c
 
+ROWS_AT_ONCE = 256  # of which products are summed before others, as in C
 LEAST = 1 << 16  # numbers, below which calling C costs what it saves
 
 
@@ -69,6 +70,12 @@ def possible(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 and open_to_c(x) and _library() is not None
 
 
+@functools.cache
+def lanes() -> int:
+    """Of which the sizes of products in C must be multiples; 0 where there are none, or torch's are faster."""
+    return int(loop("lanes")())
+
+
 def loop(name: str) -> Any:
     """The function of that name."""
     library = _library()
@@ -110,8 +117,27 @@ class _Linear(torch.autograd.Function):
         wants_x, wants_weight, wants_bias = ctx.needs_input_grad
         change = gradients[0].contiguous().flatten(0, -2)
         d_x = torch.mm(change, weight).view(x.shape) if wants_x else None
-        d_weight = torch.mm(change.t(), x.flatten(0, -2)) if wants_weight else None
-        return d_x, d_weight, _column_sums(change) if wants_bias else None
+        return d_x, *_changes(change, x.flatten(0, -2).contiguous(), wants_weight, wants_bias)
+
+
+class _Changes(Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in ("change", "x", "change_panels", "x_panels", "weight", "bias")),
+        *((name, c_int64) for name in ("rows", "outputs", "inputs")),
+    ]  # fmt: skip
+
+
+def _changes(change: Tensor, x: Tensor, weight: bool, bias: bool) -> tuple[Tensor | None, Tensor | None]:
+    """change (rows, outputs), x (rows, inputs) → what changes the weight (outputs, inputs) and the bias (outputs,)."""
+    (rows, outputs), inputs = change.shape, x.shape[1]
+    if not weight or not lanes() or outputs % lanes() or inputs % lanes():
+        return torch.mm(change.t(), x) if weight else None, _column_sums(change) if bias else None
+    parts = -(-rows // ROWS_AT_ONCE)
+    panels = [torch.empty(parts * ROWS_AT_ONCE, width, dtype=torch.bfloat16) for width in (outputs, inputs)]
+    d_weight, sums = torch.empty(outputs, inputs, dtype=torch.float32), torch.zeros(parts, outputs, dtype=torch.float32)
+    where = (each.data_ptr() for each in (change, x, *panels, d_weight, sums))
+    loop("changes")(byref(_Changes(*where, rows, outputs, inputs)), c_int64(native.threads()))
+    return d_weight, sums.sum(0) if bias else None
 
 
 def _column_sums(x: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
 /* What a training step in bfloat16 does number by number, between its products: read once, computed in float, written
-   once. torch's own operations for it take three to six times as long. And attention, products and all. */
+   once. torch's own operations for it take three to six times as long. And attention and the gradients of weights, products and all. */
 
 #include "common.h"
 
@@ -434,9 +434,68 @@ void attention(const Attention *own, int64_t back, int64_t threads) {
     }
 }
 
-/* Of which the width of a head must be a multiple. */
-int64_t attention_width(void) { return 2 * LANES; }
+#define PANEL (TILE * LANES)
+#define DEEP 128 /* pairs of rows whose products are summed before others, of */
+#define TALL 192 /* outputs and */
+#define WIDE 384 /* inputs, whose sums stay in cache with what they are made of */
+
+/* changeᵀ x of change (rows, outputs) and x (rows, inputs): how a linear layer's weight changes; outputs and inputs are
+   multiples of LANES. */
+typedef struct {
+    const uint16_t *change, *x;
+    uint32_t *change_panels, *x_panels; /* of each 2 DEEP rows: (width / PANEL, DEEP, PANEL), the last panel narrower */
+    float *weight;                      /* (outputs, inputs) */
+    float *bias;                        /* (rows / 2 DEEP, outputs): sums of change, which begin as 0 */
+    int64_t rows, outputs, inputs;
+} Changes;
+
+static inline int64_t rows_of(const Changes *own, int64_t part) {
+    return least(2 * DEEP, own->rows - part * 2 * DEEP);
+}
+
+static void in_panels(const uint16_t *x, int64_t rows, int64_t width, uint32_t *y) {
+    for (int64_t first = 0; first < width; first += PANEL)
+        paired(x + first, width, rows, least(PANEL, width - first), y + first * DEEP);
+}
+
+static void prepared(const Changes *own, int64_t part) {
+    int64_t rows = rows_of(own, part), outputs = own->outputs, inputs = own->inputs;
+    const uint16_t *change = own->change + part * 2 * DEEP * outputs;
+    float *sums = own->bias + part * outputs;
+    in_panels(change, rows, outputs, own->change_panels + part * DEEP * outputs);
+    in_panels(own->x + part * 2 * DEEP * inputs, rows, inputs, own->x_panels + part * DEEP * inputs);
+    EACH(row, rows) _Pragma("omp simd") EACH(i, outputs) sums[i] += widened(change[row * outputs + i]);
+}
+
+/* The weight's outputs from `top` to `bottom`, inputs from `first` to `end`. */
+static void weight_part(const Changes *own, int64_t top, int64_t bottom, int64_t first, int64_t end) {
+    int64_t outputs = own->outputs, inputs = own->inputs;
+    for (int64_t part = 0; part * 2 * DEEP < own->rows; part++)
+        for (int64_t n = first; n < end; n += PANEL)
+            for (int64_t m = top; m < bottom; m += PANEL) {
+                int64_t rows = least(PANEL, outputs - m), columns = least(PANEL, inputs - n);
+                product(own->change_panels + (part * outputs + m) * DEEP, 1, rows,
+                        own->x_panels + (part * inputs + n) * DEEP, columns, own->weight + m * inputs + n, inputs, rows,
+                        columns, whole(rows_of(own, part), 2) / 2, part);
+            }
+}
+
+void changes(const Changes *own, int64_t threads) {
+    int64_t tall = least(TALL, whole((own->outputs + threads - 1) / threads, PANEL)); /* every thread has some */
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+#pragma omp for schedule(dynamic)
+        for (int64_t part = 0; part < whole(own->rows, 2 * DEEP) / (2 * DEEP); part++) prepared(own, part);
+#pragma omp for schedule(dynamic) collapse(2)
+        for (int64_t top = 0; top < own->outputs; top += tall)
+            for (int64_t first = 0; first < own->inputs; first += WIDE)
+                weight_part(own, top, least(top + tall, own->outputs), first, least(first + WIDE, own->inputs));
+    }
+}
+
+/* Of which the sizes of products must be multiples. */
+int64_t lanes(void) { return LANES; }
 #else
 /* None: this processor multiplies no bfloat16, or torch does it faster, in tiles. */
-int64_t attention_width(void) { return 0; }
+int64_t lanes(void) { return 0; }
 #endif
