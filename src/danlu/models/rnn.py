@@ -5,9 +5,10 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from danlu.data.store import Shapes
+from danlu.models import recurrent
 from danlu.models.dropout import Dropout
 from danlu.models.family import TABLE, Family, epochs_for, power_of_two
 from danlu.models.heads import Heads, Readout
@@ -74,10 +75,13 @@ class Recurrent(nn.Module):
         if torch.compiler.is_exporting():
             return states_by_steps(self.cells, x, length.clamp_min(1))
         packed = pack_padded_sequence(x, length.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False)
+        read, final = recurrent.read(self.cells, packed) or self._by_torch(packed)
+        states, _ = pad_packed_sequence(read, batch_first=True, total_length=x.shape[1])
+        return states, final.transpose(0, 1).flatten(1)
+
+    def _by_torch(self, packed: PackedSequence) -> tuple[PackedSequence, Tensor]:
         states, final = self.cells(packed)
-        hidden = final[0] if isinstance(final, tuple) else final
-        states, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
-        return states, hidden[-self.directions :].transpose(0, 1).flatten(1)
+        return states, (final[0] if isinstance(final, tuple) else final)[-self.directions :]
 
     def forward(self, x: Tensor, length: Tensor) -> Tensor:
         length = length.clamp_min(1)
