@@ -15,6 +15,7 @@ from danlu.models.in_c import Held
 from danlu.models.packed import AT_ONCE
 from danlu.models.precision import computed_in, in_int8
 from danlu.models.transformer import Trunk
+from danlu.training.adamw import AdamW
 
 TOKENS, STEPS = 60, 40
 SIZE = {"width": 72, "depth": 2, "heads": 4, "max_length": STEPS}
@@ -111,6 +112,25 @@ def test_weights_that_change_are_cast_again() -> None:
     assert not torch.equal(replaced, before)
     matrix.div_(1.5)
     assert not torch.equal(halved(exact, *given), replaced)
+
+
+def test_weights_that_learn_are_cast_again() -> None:
+    exact, _ = trunks("bert")
+    given = texts(STEPS, 5)
+    optimizer = AdamW([{"params": list(exact.parameters()), "weight_decay": 0.0}], lr=0.05, betas=(0.9, 0.99))
+
+    def loss() -> float:
+        optimizer.zero_grad()
+        told = exact(*given).square().sum()
+        told.backward()
+        return float(told.detach())
+
+    with torch.no_grad():
+        halved(exact, *given)
+    optimizer.step(loss)
+    modules = halved(exact, *given)  # as gradients are on
+    with torch.no_grad():
+        assert least_cosine(halved(exact, *given), modules, given[1]) > 0.9995
 
 
 @pytest.mark.parametrize("case", ["learns", "is taught", "float64", "looks back", "documents"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 EPSILON = 1e-8
 STATE = ("first", "second", "steps")
@@ -51,6 +52,7 @@ class AdamW:
                 amsgrad=False,
                 maximize=False,
             )
+            increment_version(weights)  # the kernel does not count; what is made of weights and kept asks for it
         return loss
 
     def zero_grad(self) -> None:

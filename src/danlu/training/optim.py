@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from danlu.errors import DanluError
 from danlu.models.transformer import level_of
@@ -57,7 +58,9 @@ def optimizer_of(model: nn.Module, plan: Plan) -> "AnyOptimizer":
         )
     if plan.optimizer == "rmsprop":
         return torch.optim.RMSprop(trained, lr=lr, momentum=plan.momentum)
-    return torch.optim.SGD(trained, lr=lr, momentum=plan.momentum, fused=_fused(model))
+    sgd = torch.optim.SGD(trained, lr=lr, momentum=plan.momentum, fused=_fused(model))
+    sgd.register_step_post_hook(lambda *_: increment_version(list(model.parameters())))  # which the kernel does not
+    return sgd
 
 
 def _muon(model: nn.Module, plan: Plan) -> Together:
