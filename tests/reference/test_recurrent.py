@@ -81,6 +81,17 @@ def test_states_far_from_zero_are_numbers() -> None:
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("place", ["inputs", "weights"])
+@pytest.mark.parametrize("kind", CELLS)
+def test_what_is_no_number_stays_none(kind: Any, place: str) -> None:
+    cells, given = kind(INPUTS, WIDTH, batch_first=True), packed(STEPS, 2)
+    with torch.no_grad():
+        (given.data if place == "inputs" else cells.weight_ih_l0)[3, 5] = torch.nan
+        ours, theirs = (read(cells, given)[0].data for read in (by_c, by_torch))
+    assert theirs.isnan().any()
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4, equal_nan=True)
+
+
 @pytest.mark.parametrize("family", ["rnn", "lstm", "gru"])
 def test_a_model_learns_the_same_without_c(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = Shapes(tokens=30, max_tokens=STEPS, heads={"y": 2})

@@ -28,8 +28,17 @@ typedef struct {
 #define GATES(values, count) (l->values + (count) * (first + row) * width)
 #define SIMD _Pragma("omp simd") EACH(i, width)
 
-static inline float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
-static inline float tangent(float x) { return 1 - 2 / (1 + exponential(2 * x)); }
+/* y, or x where that is no number: the bounds of `exponential` would make a number of it, and hide a run that diverges. */
+static inline float unless_none(float x, float y) {
+    uint32_t bits, others;
+    memcpy(&bits, &x, sizeof bits), memcpy(&others, &y, sizeof others);
+    others = (bits & 0x7fffffff) > 0x7f800000 ? bits : others;
+    memcpy(&y, &others, sizeof y);
+    return y;
+}
+
+static inline float sigmoid(float x) { return unless_none(x, 1 / (1 + exponential(-x))); }
+static inline float tangent(float x) { return unless_none(x, 1 - 2 / (1 + exponential(2 * x))); }
 
 void rnn_step(STEP) {
     (void)before, (void)known;
