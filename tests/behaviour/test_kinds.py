@@ -153,6 +153,29 @@ def test_years_of_two_digits_are_those_of_a_century_and_keep_their_order() -> No
     assert examples.frame["d"].dt.year().to_list()[:2] == [1999, 2003]
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{i % 3 + 1}.{i % 9 + 1}.{i % 10}" for i in range(N)],
+        [f"{i % 3 + 1}.{i % 9 + 1}.{i % 14}" for i in range(N)],
+        [f"{i % 9 + 1}-{i % 7 + 1}-{i % 5 + 1}" for i in range(N)],
+    ],
+    ids=["versions", "longer versions", "sections"],
+)
+def test_versions_and_numbers_of_sections_are_no_dates(cells: list[str]) -> None:
+    assert infer_columns(pl.DataFrame({"a": cells}), DataConfig())["a"].kind != "date"
+
+
+@pytest.mark.parametrize("mark", ["-", "/", "."])
+def test_short_years_stand_where_there_are_few_of_them(mark: str) -> None:
+    days = [date(2022 + i % 3, i % 12 + 1, i % 28 + 1) for i in range(N)]
+    for form in (f"%y{mark}%m{mark}%d", f"%d{mark}%m{mark}%y"):
+        frame = pl.DataFrame({"a": [day.strftime(form) for day in days]})
+        column = infer_columns(frame, DataConfig())["a"]
+        assert column.format == form
+        assert dates(frame["a"], form).dt.date().to_list() == days
+
+
 def test_dates_that_all_the_world_writes_alike_fit_whatever_the_column_is_written_as() -> None:
     german = examples_of({"d": ["03.04.2024", "25.12.2024"] * 10, "y": [1.5, 2] * 10}, DataConfig())
     later = examples_of({"d": ["2024-04-03", "2024-04-03T10:30", "03.04.2024", None]}, DataConfig(), german.columns)
@@ -314,3 +337,6 @@ def test_a_target_of_a_kind_that_is_no_answer_is_refused(kind: Any) -> None:
     config = DataConfig(target="day", columns={"day": kind})
     with pytest.raises(DanluError, match='"day" is the target'):
         infer_target(infer_columns(frame, config), frame, config)
+    named, by_name = frame.rename({"day": "label"}), DataConfig(columns={"label": kind})
+    with pytest.raises(DanluError, match='"label" is the target'):
+        infer_target(infer_columns(named, by_name), named, by_name)

@@ -100,7 +100,8 @@ NUMBER_FORMATS: Mapping[str, Written] = {
 }
 
 _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y年%m月%d日")
-_SHORT = ("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y")  # 70 to 99 are of the last century
+# 70 to 99 are of the last century
+_SHORT = ("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%y-%m-%d", "%y/%m/%d", "%y.%m.%d")
 _TIMES = ("%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 # Ways to write a date, in the order in which they are tried.
 DATE_FORMATS: tuple[str, ...] = (
@@ -127,6 +128,9 @@ def dates(series: pl.Series, form: str) -> pl.Series:
     """Datetimes of cells written in the strptime format `form`, in UTC where it has a zone; null where one does not."""
     if "%Y" in form:  # strptime would take 24 for the year 24
         series = series.set(~series.str.contains(r"^\d{4}" if form.startswith("%Y") else r"\D\d{4}(\D|$)"), None)
+    if "%y" in form:  # strptime would take the version 2.1.7 for a day of 2007
+        year = r"^\d{2}\D" if form.startswith("%y") else r"^\d{1,2}\D\d{1,2}\D\d{2}(\D|$)"
+        series = series.set(~series.str.contains(year), None)
     if "%H" not in form and "%I" not in form:
         return series.str.to_date(form, strict=False).cast(_TIME)
     times = series.str.to_datetime(form, time_unit="us", strict=False)

@@ -176,6 +176,7 @@ def words_among_numbers(view: View) -> Iterator[Finding]:
                     fields = {"column": name, "percent": _percent(share), "missing": missing, **kinds}
                     mask = view.column(name).is_in(words).fill_null(False)
                     yield view.finding(Note("checks.words_among", **fields), "warning", mask, name)
+                    break  # 20240305 is a number as well as a date
 
 
 _READ_AS_WORDS = ("data.kind.category", "data.kind.target_classes", "data.kind.id_text")

@@ -213,8 +213,17 @@ def _date_format(shown: pl.Series, name: str) -> str | None:
         if form == "%Y%m%d" and not _DATE_NAME.search(name.lower()):
             continue
         if not dates(first, form).null_count() and share(dates(shown, form).is_not_null()) >= NEARLY_ALL:
-            return form
+            return _by_years(shown, form)
     return None
+
+
+def _by_years(shown: pl.Series, form: str) -> str:
+    """`form`, or where it ends in short years the same with days and years exchanged: dates have few years, many days."""
+    turned = re.sub("%[dy]", lambda part: "%y" if part[0] == "%d" else "%d", form)
+    if not turned.startswith("%y") or share(dates(shown, turned).is_not_null()) < NEARLY_ALL:
+        return form
+    ours, theirs = (dates(shown, each).dt.year().n_unique() for each in (form, turned))
+    return turned if 2 * theirs < ours else form
 
 
 def _boolean_column(seen: Look, name: str) -> Column | None:
@@ -287,7 +296,7 @@ def written_format(series: pl.Series, kind: ColumnKind, missing: tuple[str, ...]
     if kind == "number":
         return max(NUMBER_FORMATS, key=lambda form: _number_share(shown, form))
     if kind == "date":
-        return max(DATE_FORMATS, key=lambda form: share(dates(shown, form).is_not_null()))
+        return _by_years(shown, max(DATE_FORMATS, key=lambda form: share(dates(shown, form).is_not_null())))
     return _separator(shown) if kind == "labels" else None
 
 

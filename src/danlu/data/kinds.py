@@ -103,15 +103,15 @@ def infer_target(
     if written := next((column for column in columns.values() if column.format == REFERENCES), None):
         return (written.name,), Note("pairs.target", target=written.name, source=_source(columns, written))
     check_known(config.target, names)
-    for name in config.target:
+    targets = tuple(dict.fromkeys(config.target)) or sure_targets(names, config)
+    for name in targets:
         if columns[name].kind not in _PREDICTED:
             raise DanluError("data.target.no_answer", column=name, kind=columns[name].kind, kinds=", ".join(_PREDICTED))
     if config.target:
-        return tuple(dict.fromkeys(config.target)), Note("data.target.given", columns=", ".join(config.target))
-    sure = sure_targets(names, config)
-    if not sure:
+        return targets, Note("data.target.given", columns=", ".join(config.target))
+    if not targets:
         raise DanluError("data.target.unknown", names=", ".join(names), example=names[-1])
-    return sure, Note("data.target.by_name", column=sure[0])
+    return targets, Note("data.target.by_name", column=targets[0])
 
 
 def sure_targets(names: Sequence[str], config: DataConfig) -> tuple[str, ...]:
@@ -175,7 +175,7 @@ def infer_task(columns: Mapping[str, Column], targets: Sequence[str], frame: pl.
     if target.format == REFERENCES:
         return _task_of_pairs(frame, target.name, _source(columns, target))
     goal, other = "classification", "regression"
-    if target.kind in ("number", "date"):
+    if target.kind == "number":
         goal, other = other, goal
     answers = frame[target.name].drop_nulls()
     distinct = answers.explode().n_unique() if target.kind == "labels" else answers.n_unique()
