@@ -52,7 +52,10 @@ class _Attention(torch.autograd.Function):
         given = tuple(x if x.stride(-1) == 1 else x.contiguous() for x in given)
         q, k, v = _parted(given, heads)
         rows, _, steps, width = q.shape
-        out, norms = q.new_empty(rows, steps, heads[0] * width), torch.empty(rows, heads[0], steps, 2)
+        out, norms = (
+            q.new_empty(rows, steps, heads[0] * width),
+            torch.empty(rows, heads[0], steps, 2, dtype=torch.float32),
+        )
         _run(False, (q, k, v, _by_heads(out, heads[0])), added, norms, ordered)
         ctx.save_for_backward(added, norms, *given)
         ctx.ordered, ctx.heads = ordered, heads

@@ -89,7 +89,7 @@ class _Vectors:
 
     def __init__(self, rows: int, width: int, kind: torch.dtype) -> None:
         self.values = torch.empty(rows, width, dtype=kind)
-        self.scale = torch.empty(rows if kind == torch.int8 else 0)
+        self.scale = torch.empty(rows if kind == torch.int8 else 0, dtype=torch.float32)
         self.structure = _Stored(self.values.data_ptr(), self.scale.data_ptr(), KINDS[kind])
 
 
@@ -108,7 +108,7 @@ class _Pass:
         narrow, wide = self._room(config.width), self._room(config.inner)
         inner = config.heads * config.per_head
         heads = narrow if inner == config.width else self._room(inner)
-        mixed = heads.values if self.kind == torch.float32 else torch.empty(self.rows, inner)
+        mixed = heads.values if self.kind == torch.float32 else torch.empty(self.rows, inner, dtype=torch.float32)
         blocks = blocks_of(self.layers)
         after = config.norm_place == "after"
         self._store(x if after else _normed(blocks[0].attention_norm, x), narrow)
