@@ -218,7 +218,7 @@ def _date_format(shown: pl.Series, name: str) -> str | None:
 
 
 def _by_years(shown: pl.Series, form: str) -> str:
-    """`form`, or where it ends in short years the same with days and years exchanged: dates have few years, many days."""
+    """`form`, or where it ends in short years with days and years exchanged: dates have few years and many days."""
     turned = re.sub("%[dy]", lambda part: "%y" if part[0] == "%d" else "%d", form)
     if not turned.startswith("%y") or share(dates(shown, turned).is_not_null()) < NEARLY_ALL:
         return form
