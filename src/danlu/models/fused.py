@@ -19,11 +19,18 @@ ROWS_AT_ONCE = 256  # of which products are summed before others, as in C
 LEAST = 1 << 16  # numbers, below which calling C costs what it saves
 
 
+def gelu(x: Tensor) -> Tensor:
+    """x times the chance that a normal number is below it (Hendrycks & Gimpel 2016)."""
+    if not possible(x) or not torch.is_grad_enabled():
+        return F.gelu(x)
+    return _Gelu.apply(x.contiguous(), "gelu")
+
+
 def gelu_tanh(x: Tensor) -> Tensor:
     """GELU by the hyperbolic tangent (Hendrycks & Gimpel 2016)."""
     if not possible(x) or not torch.is_grad_enabled():
         return F.gelu(x, approximate="tanh")
-    return _GeluTanh.apply(x.contiguous())
+    return _Gelu.apply(x.contiguous(), "gelu_tanh")
 
 
 def linear(module: nn.Module, x: Tensor) -> Tensor:
@@ -83,21 +90,22 @@ def loop(name: str) -> Any:
     return getattr(library, name)
 
 
-class _GeluTanh(torch.autograd.Function):
+class _Gelu(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, name: str) -> Tensor:
         ctx.save_for_backward(x)
+        ctx.name = name
         y = torch.empty_like(x)
-        loop("gelu_tanh_forward")(at(x), at(y), c_int64(x.numel()), c_int64(native.threads()))
+        loop(f"{name}_forward")(at(x), at(y), c_int64(x.numel()), c_int64(native.threads()))
         return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         change, y = gradients[0].contiguous(), torch.empty_like(x)
-        loop("gelu_tanh_backward")(at(change), at(x), at(y), c_int64(x.numel()), c_int64(native.threads()))
-        return y
+        loop(f"{ctx.name}_backward")(at(change), at(x), at(y), c_int64(x.numel()), c_int64(native.threads()))
+        return y, None
 
 
 class _Linear(torch.autograd.Function):

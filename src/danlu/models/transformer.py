@@ -25,7 +25,7 @@ from danlu.recipe import Frozen, multiple
 MlpActivation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 MLP_ACTIVATIONS: dict[MlpActivation, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
-    "gelu": F.gelu,
+    "gelu": fused.gelu,
     "gelu_tanh": fused.gelu_tanh,
     "silu": F.silu,
 }

@@ -1,5 +1,6 @@
 /* What a training step in bfloat16 does number by number, between its products: read once, computed in float, written
-   once. torch's own operations for it take three to six times as long. And attention and the gradients of weights, products and all. */
+   once. torch's own operations for it take three to six times as long. And attention and the gradients of weights,
+   products and all. */
 
 #include "common.h"
 
@@ -33,6 +34,29 @@ static inline float gelu_tanh_slope(float x) {
     return part + z * part * (1 - part) * 1.59576912f * (1 + 0.134145f * z * z);
 }
 
+/* The chance that a normal number is below x, GELU's share of it (Abramowitz & Stegun 7.1.26), and its slope. */
+static inline float normal_share(float x, float *slope) {
+    float z = fminf(fmaxf(x, -10.0f), 10.0f), bell = power(-0.5f * z * z), t = 1 / (1 + 0.23164188f * fabsf(z));
+    float sum = 1.061405429f;
+    sum = sum * t - 1.453152027f;
+    sum = sum * t + 1.421413741f;
+    sum = sum * t - 0.284496736f;
+    sum = sum * t + 0.254829592f;
+    float tail = 0.5f * sum * t * bell;
+    *slope = 0.39894228f * bell;
+    return z < 0 ? tail : 1 - tail;
+}
+
+static inline float gelu_slope(float x) {
+    float slope, part = normal_share(x, &slope);
+    return part + fminf(fmaxf(x, -10.0f), 10.0f) * slope;
+}
+
+static inline float gelu_value(float x) {
+    float slope;
+    return x * (x > -10.0f ? normal_share(x, &slope) : 0);
+}
+
 #define EVERY(value)                                                                                                   \
     _Pragma("omp parallel for schedule(static) num_threads(threads) if (threads > 1)") for (int64_t first = 0;         \
                                                                                             first < count;             \
@@ -49,6 +73,12 @@ void gelu_tanh_forward(const uint16_t *x, uint16_t *y, int64_t count, int64_t th
 /* y (count,): what changes x, of what changes the activation. */
 void gelu_tanh_backward(const uint16_t *change, const uint16_t *x, uint16_t *y, int64_t count, int64_t threads) {
     EVERY(widened(change[i]) * gelu_tanh_slope(widened(x[i])))
+}
+
+void gelu_forward(const uint16_t *x, uint16_t *y, int64_t count, int64_t threads) { EVERY(gelu_value(widened(x[i]))) }
+
+void gelu_backward(const uint16_t *change, const uint16_t *x, uint16_t *y, int64_t count, int64_t threads) {
+    EVERY(widened(change[i]) * gelu_slope(widened(x[i])))
 }
 
 /* scores (rows, tokens) → their gradient, in place; nats (rows,) of the true token, 0 of rows that are `ignored`.
