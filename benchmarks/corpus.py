@@ -22,7 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-MODEL = {"width": 32, "depth": 1}
+MODEL = {"width": 32, "depth": 1, "heads": 2}
 WATCH_S = 0.05
 BYTES_AT_ONCE = 100_000
 
