@@ -82,7 +82,8 @@ def keras(backend, asked):
                 found.append(layers.MaxPooling2D())
             for _ in range(2):
                 convolution = layers.Conv2D(width, 3, padding="same", use_bias=False)
-                found += [convolution, layers.BatchNormalization(), layers.ReLU()]
+                norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)  # torch's: with 0.99 its means lag
+                found += [convolution, norm, layers.ReLU()]
         return [layers.Input((28, 28, 1)), *found, layers.GlobalAveragePooling2D(), layers.Dense(10)]
 
     train, test = ((scaled(pixels)[..., None], y) for pixels, y in images(asked))
