@@ -159,7 +159,12 @@ _BODIES: Mapping[type[BaseModel], tuple[str, str]] = {
     EmbeddingRequest: ("/v1/embeddings", "A vector for each text."),
 }
 _OBJECT: Mapping[str, Schema] = {"application/json": {"type": "object", "required": ["object", "usage"]}}
-_STREAMED = {**_OBJECT, "text/event-stream": {"type": "string"}}
+_EVENT: Schema = {  # of each event, as OpenAPI before 3.2 is read
+    "type": "object",
+    "required": ["data"],
+    "properties": {"data": {"type": "string", "description": "a chunk as JSON; behind the last one, [DONE]"}},
+}
+_STREAMED = {**_OBJECT, "text/event-stream": _EVENT}
 _ANSWERED: Mapping[str, Mapping[str, Schema]] = {
     "/v1/completions": _STREAMED,
     "/v1/chat/completions": _STREAMED,
