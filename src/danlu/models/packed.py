@@ -161,9 +161,8 @@ class _Pass:
         self.library.activate_rows(byref(y), c_int64(self.rows), activation, gated, byref(to.structure), self.threads)
 
 
-_cast: WeakKeyDictionary[nn.Module, tuple[Tensor, int, Tensor]] = (
-    WeakKeyDictionary()
-)  # weight, its version, what it gave
+# matrix → its weight, the weight's version, what that gave
+_cast: WeakKeyDictionary[nn.Module, tuple[Tensor, int, Tensor]] = WeakKeyDictionary()
 
 
 def _factor(matrix: nn.Linear, kind: torch.dtype) -> Tensor:

@@ -50,15 +50,20 @@ static inline float exponential(float x) {
     return sum * power;
 }
 
-/* x times the chance that a normal number is below x; its error is below 2e-7 (Abramowitz & Stegun 7.1.26). */
-static inline float gelu(float x) {
-    float z = fabsf(x) * 0.70710678f, t = 1 / (1 + 0.3275911f * z);
-    float sum = 1.061405429f;
+/* The chance that a normal number is beyond |x|, of z = |x| / √2 and bell = e^(-z²); its error is below 2e-7
+   (Abramowitz & Stegun 7.1.26). */
+static inline float normal_tail(float z, float bell) {
+    float t = 1 / (1 + 0.3275911f * z), sum = 1.061405429f;
     sum = sum * t - 1.453152027f;
     sum = sum * t + 1.421413741f;
     sum = sum * t - 0.284496736f;
     sum = sum * t + 0.254829592f;
-    float tail = 0.5f * sum * t * exponential(-z * z);
+    return 0.5f * sum * t * bell;
+}
+
+/* x times the chance that a normal number is below x. */
+static inline float gelu(float x) {
+    float z = fabsf(x) * 0.70710678f, tail = normal_tail(z, exponential(-z * z));
     return x * (x < 0 ? tail : 1 - tail);
 }
 

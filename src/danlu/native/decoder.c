@@ -8,7 +8,6 @@
 
 #include "common.h"
 
-
 typedef struct {
     const void *weight; /* (outputs, inputs); none at all where `weight` is 0 */
     const float *scale; /* (outputs,), of INT8 */

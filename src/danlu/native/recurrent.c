@@ -28,7 +28,7 @@ typedef struct {
 #define GATES(values, count) (l->values + (count) * (first + row) * width)
 #define SIMD _Pragma("omp simd") EACH(i, width)
 
-/* y, or x where that is no number: the bounds of `exponential` would make a number of it, and hide a run that diverges. */
+/* y, or x where that is no number: the bounds of `exponential` would make one of it, and hide a run that diverges. */
 static inline float unless_none(float x, float y) {
     uint32_t bits, others;
     memcpy(&bits, &x, sizeof bits), memcpy(&others, &y, sizeof others);

@@ -34,15 +34,10 @@ static inline float gelu_tanh_slope(float x) {
     return part + z * part * (1 - part) * 1.59576912f * (1 + 0.134145f * z * z);
 }
 
-/* The chance that a normal number is below x, GELU's share of it (Abramowitz & Stegun 7.1.26), and its slope. */
+/* The chance that a normal number is below x, GELU's share of it, and its slope. */
 static inline float normal_share(float x, float *slope) {
-    float z = fminf(fmaxf(x, -10.0f), 10.0f), bell = power(-0.5f * z * z), t = 1 / (1 + 0.23164188f * fabsf(z));
-    float sum = 1.061405429f;
-    sum = sum * t - 1.453152027f;
-    sum = sum * t + 1.421413741f;
-    sum = sum * t - 0.284496736f;
-    sum = sum * t + 0.254829592f;
-    float tail = 0.5f * sum * t * bell;
+    float z = fminf(fmaxf(x, -10.0f), 10.0f), bell = power(-0.5f * z * z);
+    float tail = normal_tail(fabsf(z) * 0.70710678f, bell);
     *slope = 0.39894228f * bell;
     return z < 0 ? tail : 1 - tail;
 }
